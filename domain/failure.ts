@@ -1,0 +1,50 @@
+// Every way in which the system says no: the codes of the wire and the types of failures inside Temporal.
+
+export const PROBLEM_CODES = [
+  'invalid-request',
+  'unauthenticated',
+  'forbidden',
+  'client-paused',
+  'not-found',
+  'conflict',
+  'idempotency-mismatch',
+  'precondition-failed',
+  'precondition-required',
+  'method-not-allowed',
+  'unsupported-media-type',
+  'too-large',
+  'impossible',
+  'unknown-resource',
+  'unknown-price',
+  'unknown-client',
+  'unknown-tier',
+  'unknown-worker',
+  'unknown-template',
+  'cost-limit',
+  'budget-exceeded',
+  'insufficient-resources',
+  'queue-full',
+  'unavailable',
+  'internal',
+] as const
+export type ProblemCode = (typeof PROBLEM_CODES)[number]
+
+/** A no with its reason: `members` are the problem's further members as they go over the wire (api 8). */
+export type Refusal = {
+  readonly code: ProblemCode
+  readonly detail: string
+  readonly members: Readonly<Record<string, Json>>
+}
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
+
+/** `type` of every ApplicationFailure that we throw; compared by type, never by class. */
+export const FAILURE_TYPES = [
+  /** The worker says it may work later: 408, 425, 429, 5xx, a lost connection, `retryable: true`. */
+  'WorkerRetryable',
+  /** The worker says it never will: another 4xx, `status: failure`, an answer that is no answer. */
+  'WorkerFinal',
+  /** The lease or `startBy` passed before the call. */
+  'GrantLapsed',
+] as const
+export type FailureType = (typeof FAILURE_TYPES)[number]

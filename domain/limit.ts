@@ -1,0 +1,27 @@
+// How a resource is limited, in the provider's own model. Units are integers, times are milliseconds.
+
+export type CalendarPeriod = 'minute' | 'hour' | 'day' | 'month'
+
+/**
+ * `token-bucket`: at most `capacity` at once, refilled by `refillUnits` every `refillMs`, continuously.
+ * `sliding-window`: at most `units` in every window of `windowMs`, wherever it begins.
+ * `fixed-window`: at most `units` per calendar period in `timezone` (an IANA name).
+ * `concurrency`: at most `slots` in flight; a reservation takes one slot, or its units where `per` is `unit`.
+ */
+export type Limit =
+  | {
+      readonly type: 'token-bucket'
+      readonly capacity: number
+      readonly refillUnits: number
+      readonly refillMs: number
+    }
+  | { readonly type: 'sliding-window'; readonly units: number; readonly windowMs: number }
+  | {
+      readonly type: 'fixed-window'
+      readonly units: number
+      readonly period: CalendarPeriod
+      readonly timezone: string
+    }
+  | { readonly type: 'concurrency'; readonly slots: number; readonly per: 'reservation' | 'unit' }
+
+export type LimitType = Limit['type']

@@ -1,0 +1,48 @@
+// A resource: something limited, with a unit and a list of limits that must all hold.
+
+import type { Limit } from './limit.ts'
+
+export const RESOURCE_KINDS = ['api', 'infrastructure', 'business', 'worker'] as const
+export type ResourceKind = (typeof RESOURCE_KINDS)[number]
+
+/** `none`: the provider keeps what was charged at admission; `at-settle`: unused units come back. */
+export const REFUND_RULES = ['none', 'at-settle'] as const
+export type RefundRule = (typeof REFUND_RULES)[number]
+
+export type Resource = {
+  readonly id: string
+  readonly unit: string
+  readonly provider: string | null
+  readonly kind: ResourceKind
+  readonly limits: readonly Limit[]
+  /** J: a grant reaches the provider at most this much later, with any delay from 0 (design 5, "Exactness"). */
+  readonly jitterMs: number
+  readonly refund: RefundRule
+  /** Reservations that may wait for this resource; one more is refused with `queue-full`. */
+  readonly maxQueue: number
+  /** The longest wait for this resource, whatever a request asks. */
+  readonly maxWaitMs: number
+}
+
+/** The unit whose amounts are slots by themselves, so that a concurrency limit takes as many as asked. */
+export const SLOT_UNIT = 'slots'
+
+export const RESOURCE_DEFAULTS = {
+  provider: null,
+  kind: 'api',
+  jitterMs: 0,
+  refund: 'at-settle',
+  maxQueue: 1_000,
+  maxWaitMs: 3_600_000,
+} as const satisfies Partial<Resource>
+
+/** Units wanted of each resource, sorted by resource id so that equal demands are equal arrays. */
+export type Demand = readonly (readonly [resourceId: string, units: number])[]
+
+export function toDemand(units: Readonly<Record<string, number>>): Demand {
+  return Object.entries(units).sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+export function fromDemand(demand: Demand): Record<string, number> {
+  return Object.fromEntries(demand)
+}
