@@ -1,0 +1,71 @@
+// The names and shapes of everything that crosses Temporal: inputs, signals, ids. Plain JSON only.
+
+import type { ExecutionAsk } from '../domain/ask.ts'
+import type { Use } from '../domain/report.ts'
+import type { Json } from '../domain/failure.ts'
+import type { Effect } from '../limiter/effect.ts'
+import type { LimiterEvent } from '../limiter/event.ts'
+import type { LimiterSnapshot } from '../limiter/state.ts'
+
+/** Task queues: the limiter apart, so that a flood of requests cannot hold it up. */
+export const REQUEST_TASK_QUEUE = 'rm-requests'
+export const LIMITER_TASK_QUEUE = 'rm-limiter'
+
+export const LIMITER_GROUP = 'default'
+
+export function limiterWorkflowId(group: string): string {
+  return `rm-limiter:${group}`
+}
+
+export function requestWorkflowId(requestId: string): string {
+  return `req:${requestId}`
+}
+
+/** An operation is an event that the limiter has not timed yet. */
+export type LimiterOperation = WithoutTime<Exclude<LimiterEvent, { kind: 'tick' }>>
+type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'atMs'> : never
+
+/** The only signal of the limiter's hot path: many operations in one. */
+export const OPERATIONS_SIGNAL = 'operations'
+export type OperationsBatch = { readonly v: 1; readonly operations: readonly LimiterOperation[] }
+
+/** Operator's lever: continue as new now. */
+export const CONTINUE_SIGNAL = 'continueAsNew'
+
+export type LimiterInput = {
+  readonly group: string
+  /** Null: a cold start, everything is loaded from the ledger before anything is granted. */
+  readonly carried: CarriedLimiter | null
+  /** A run is continued as new after this many events; a parameter so that tests can force it. */
+  readonly historyEventsMax: number
+}
+
+export type CarriedLimiter = {
+  readonly snapshot: LimiterSnapshot
+  /** Decided but not known to be delivered: delivered again by the next run. */
+  readonly undelivered: readonly Effect[]
+  readonly operations: readonly LimiterOperation[]
+}
+
+export type RequestInput = { readonly ask: ExecutionAsk }
+
+/** The limiter's word on one reservation, told to its workflow. */
+export const DECISION_SIGNAL = 'decision'
+export type Decision = Extract<
+  Effect,
+  { kind: 'granted' | 'rejected' | 'timed-out' | 'cancelled' | 'lease-expired' }
+>
+
+export const CANCEL_SIGNAL = 'cancel'
+
+/** The result of a worker that answered 202, posted to `/internal/release`. */
+export const RESULT_SIGNAL = 'result'
+export type WorkerResult = {
+  readonly status: 'success' | 'failure' | 'partial'
+  readonly output: Json
+  readonly use: Use
+  readonly error: string | null
+}
+
+/** Search attributes of a request workflow, set once at its start; all keywords. */
+export const SEARCH_ATTRIBUTES = ['RmClient', 'RmTier', 'RmWorker', 'RmUrgency'] as const
