@@ -38,6 +38,8 @@ export type WorkerCall = {
   readonly timeoutMs: number
   readonly expectedMs: number | null
   readonly retryPolicy: RetryPolicy
+  /** The score at admission, 0 to 100, for the worker's own order. */
+  readonly priority: number
 }
 
 export type Admission =

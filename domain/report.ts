@@ -29,3 +29,5 @@ export type RequestError = { readonly code: string; readonly detail: string }
 
 export const RESERVATION_OUTCOMES = ['success', 'failure', 'cancelled', 'unknown'] as const
 export type ReservationOutcome = (typeof RESERVATION_OUTCOMES)[number]
+
+export type AttemptUse = { readonly attempt: number; readonly use: Use }

@@ -72,6 +72,21 @@ export type Configure = {
 /** Stops or resumes granting; running work goes on. */
 export type Pause = { readonly kind: 'pause'; readonly atMs: number; readonly paused: boolean }
 
+/**
+ * What the ledger knows of an earlier life, told once at a cold start before anything is granted: units
+ * are charged as of `grantedAtMs` and slots are held until the lease ends. `expiresAtMs` null: it has
+ * ended, only its units are charged and its id is known as ended. No effect.
+ */
+export type Adopt = {
+  readonly kind: 'adopt'
+  readonly atMs: number
+  readonly id: string
+  readonly clientId: string
+  readonly demand: Demand
+  readonly grantedAtMs: number
+  readonly expiresAtMs: number | null
+}
+
 /** Time passed: leases and deadlines are looked at, and what fits now is granted. */
 export type Tick = { readonly kind: 'tick'; readonly atMs: number }
 

@@ -2,6 +2,7 @@
 
 import type { ExecutionAsk } from '../domain/ask.ts'
 import type { Use } from '../domain/report.ts'
+import type { FinalState } from '../domain/request.ts'
 import type { Json } from '../domain/failure.ts'
 import type { Effect } from '../limiter/effect.ts'
 import type { LimiterEvent } from '../limiter/event.ts'
@@ -22,7 +23,7 @@ export function requestWorkflowId(requestId: string): string {
 }
 
 /** An operation is an event that the limiter has not timed yet. */
-export type LimiterOperation = WithoutTime<Exclude<LimiterEvent, { kind: 'tick' }>>
+export type LimiterOperation = WithoutTime<Exclude<LimiterEvent, { kind: 'tick' | 'adopt' }>>
 type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'atMs'> : never
 
 /** The only signal of the limiter's hot path: many operations in one. */
@@ -49,11 +50,18 @@ export type CarriedLimiter = {
 
 export type RequestInput = { readonly ask: ExecutionAsk }
 
+export type RequestResult = {
+  readonly requestId: string
+  /** `known`: the id had been taken before, nothing was done. */
+  readonly state: FinalState | 'known'
+  readonly costUsd: string
+}
+
 /** The limiter's word on one reservation, told to its workflow. */
 export const DECISION_SIGNAL = 'decision'
 export type Decision = Extract<
   Effect,
-  { kind: 'granted' | 'rejected' | 'timed-out' | 'cancelled' | 'lease-expired' }
+  { kind: 'queued' | 'granted' | 'rejected' | 'timed-out' | 'cancelled' | 'lease-expired' }
 >
 
 export const CANCEL_SIGNAL = 'cancel'
@@ -66,6 +74,3 @@ export type WorkerResult = {
   readonly use: Use
   readonly error: string | null
 }
-
-/** Search attributes of a request workflow, set once at its start; all keywords. */
-export const SEARCH_ATTRIBUTES = ['RmClient', 'RmTier', 'RmWorker', 'RmUrgency'] as const

@@ -1,0 +1,145 @@
+// One attempt at a worker, inside the grant that pays for it.
+//
+// A1  A grant pays for one call. A retry goes under the same grant only where the call before used nothing
+//     and `startBy` has not passed; else the grant is given back with what it used, and the request queues again.
+// A2  What a failed attempt used is in the ledger before the next one begins.
+// A3  The lease is renewed while the call runs.
+
+import { ApplicationFailure, Context } from '@temporalio/activity'
+import { reservationKey, type Plan, type WorkerCall } from '../domain/admission.ts'
+import type { FailureType } from '../domain/failure.ts'
+import { fromDemand } from '../domain/resource.ts'
+import { backoffBefore } from '../domain/worker.ts'
+import type { Granted } from '../limiter/effect.ts'
+import { beginAttempt } from './ledger/begin-attempt.ts'
+import { recordAttempt } from './ledger/record-attempt.ts'
+import type { ActivityContext } from './request-activities.ts'
+import { callOverHttp, cancelOverHttp, type WorkerAnswer } from './worker-protocol.ts'
+
+export type CallInput = {
+  readonly plan: Plan
+  readonly call: WorkerCall
+  readonly grant: Granted
+  readonly attemptsBefore: number
+}
+
+export type CallResult =
+  | {
+      readonly kind: 'answered'
+      readonly attempt: number
+      readonly answer: Extract<WorkerAnswer, { kind: 'answered' }>
+    }
+  /** The worker posts its result later. */
+  | { readonly kind: 'accepted'; readonly attempt: number }
+  /** The grant is not good (any more) for a call: `attempts` were made so far. */
+  | { readonly kind: 'given-back'; readonly attempts: number; readonly notBeforeMs: number | null }
+
+const HEARTBEAT_EVERY_MS = 2_000
+/** A longer wait before the next attempt does not sit on the grant. */
+const WAIT_UNDER_GRANT_MS_MAX = 15_000
+
+export async function callWorker(context: ActivityContext, input: CallInput): Promise<CallResult> {
+  const { plan, call, grant, attemptsBefore } = input
+  const { target } = call
+  const attempt = attemptsBefore + Context.current().info.attempt
+  if (target.kind !== 'http') {
+    throw ApplicationFailure.nonRetryable(`${call.worker} is not reached by HTTP`, final)
+  }
+
+  const begun = await beginAttempt(context.sql, plan.requestId, attempt, Date.now())
+  if (begun.kind === 'ended') return answeredFailure(attempt, 'the request had ended')
+  if (begun.kind === 'unknown-before' || Date.now() > lapsesAtMs(grant, begun.expiresAtMs)) {
+    return { kind: 'given-back', attempts: attempt - 1, notBeforeMs: null }
+  }
+  await context.announcements.announce([plan.requestId])
+
+  const cancellation = Context.current().cancellationSignal
+  const stopRenewing = renewLease(context, plan)
+  let answer: WorkerAnswer
+  try {
+    const request = {
+      requestId: plan.requestId,
+      attempt,
+      call,
+      executeUrl: target.executeUrl,
+      resources: fromDemand(plan.demand),
+      startByMs: grant.startByMs,
+    }
+    answer = await callOverHttp(request, cancellation)
+  } catch (error) {
+    if (cancellation.aborted && target.cancelUrl !== null) {
+      await cancelOverHttp(target.cancelUrl, plan.requestId)
+    }
+    throw error
+  } finally {
+    stopRenewing()
+  }
+  return await conclude(context, { ...input, attempt, answer })
+}
+
+type Conclusion = CallInput & { readonly attempt: number; readonly answer: WorkerAnswer }
+
+async function conclude(context: ActivityContext, conclusion: Conclusion): Promise<CallResult> {
+  const { plan, call, grant, attempt, answer } = conclusion
+  if (answer.kind === 'accepted') return { kind: 'accepted', attempt }
+  if (answer.kind === 'answered') return { kind: 'answered', attempt, answer }
+
+  const nowMs = Date.now()
+  const waitMs = Math.max(answer.retryAfterMs ?? 0, backoffBefore(call.retryPolicy, attempt + 1))
+  if (answer.isThrottled) await closeResources(context, plan, nowMs + waitMs)
+  if (attempt >= call.retryPolicy.maxAttempts) return answeredFailure(attempt, answer.detail, answer.use)
+  await recordAttempt(context.sql, plan.requestId, attempt, answer.use, nowMs)
+  const staysUnderGrant =
+    answer.use.kind === 'none' &&
+    waitMs <= WAIT_UNDER_GRANT_MS_MAX &&
+    nowMs + waitMs <= lapsesAtMs(grant, nowMs + plan.leaseMs)
+  if (!staysUnderGrant) return { kind: 'given-back', attempts: attempt, notBeforeMs: nowMs + waitMs }
+  throw ApplicationFailure.create({
+    message: answer.detail,
+    type: 'WorkerRetryable' satisfies FailureType,
+    nextRetryDelay: Math.max(1, waitMs),
+  })
+}
+
+/** Where the delay counts (J > 0) a call must begin by `startBy`, else while the lease runs. */
+function lapsesAtMs(grant: Granted, expiresAtMs: number): number {
+  return grant.startByMs < grant.expiresAtMs ? grant.startByMs : expiresAtMs
+}
+
+const final: FailureType = 'WorkerFinal'
+
+function answeredFailure(
+  attempt: number,
+  error: string,
+  use: Extract<WorkerAnswer, { kind: 'answered' }>['use'] = { kind: 'none' },
+): CallResult {
+  return {
+    kind: 'answered',
+    attempt,
+    answer: { kind: 'answered', status: 'failure', output: null, use, error },
+  }
+}
+
+/** A provider's 429 that a worker passed on: nobody else may run into it before its Retry-After. */
+async function closeResources(context: ActivityContext, plan: Plan, untilMs: number): Promise<void> {
+  const closed = plan.demand.map(([resourceId]) =>
+    context.operations.send({ kind: 'throttle', resourceId, untilMs }),
+  )
+  await Promise.all(closed)
+}
+
+/** Heartbeats, and renews the lease at a third of its length (A3). Returns what stops it. */
+function renewLease(context: ActivityContext, plan: Plan): () => void {
+  const activity = Context.current()
+  const id = reservationKey(plan.requestId, plan.generation)
+  let renewAtMs = Date.now() + plan.leaseMs / 3
+  const timer = setInterval(() => {
+    activity.heartbeat()
+    if (Date.now() < renewAtMs) return
+    renewAtMs = Date.now() + plan.leaseMs / 3
+    context.operations
+      .send({ kind: 'extend', id, leaseMs: plan.leaseMs, used: null })
+      .catch((error: unknown) => activity.log.warn('the lease was not renewed', { id, error }))
+  }, HEARTBEAT_EVERY_MS)
+  return () => clearInterval(timer)
+}

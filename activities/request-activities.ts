@@ -1,0 +1,101 @@
+// The steps of a request workflow: each may run twice, under the same ids.
+
+import { reservationKey, type Admission, type Plan } from '../domain/admission.ts'
+import type { ExecutionAsk } from '../domain/ask.ts'
+import { formatUsd } from '../domain/money.ts'
+import type { AttemptUse, Ending } from '../domain/report.ts'
+import type { FinalState } from '../domain/request.ts'
+import type { LimiterOperation } from '../workflows/messages.ts'
+import type { Announcements } from './announcements.ts'
+import { callWorker, type CallInput, type CallResult } from './call-worker.ts'
+import { admit } from './ledger/admit.ts'
+import type { Sql } from './ledger/database.ts'
+import { recordAttempt } from './ledger/record-attempt.ts'
+import { requeue } from './ledger/requeue.ts'
+import { settleExecution } from './ledger/settle-execution.ts'
+import type { Operations } from './operations.ts'
+
+export type { CallResult } from './call-worker.ts'
+
+export type ActivityContext = {
+  readonly sql: Sql
+  readonly announcements: Announcements
+  readonly operations: Operations
+}
+
+export type RequestActivities = {
+  /** Prices, checks and holds in one transaction; then asks the limiter, unless the start is deferred. */
+  admit(ask: ExecutionAsk): Promise<Admission>
+  /** Asks the limiter, once the time of a deferred request has come. */
+  reserve(plan: Plan): Promise<void>
+  /** Gives a lapsed grant back and asks anew; the next plan. */
+  reserveAgain(input: { readonly plan: Plan; readonly notBeforeMs: number | null }): Promise<Plan>
+  callWorker(input: CallInput): Promise<CallResult>
+  /** Actual use to the ledger, then to the limiter. */
+  settle(input: SettleInput): Promise<{ readonly state: FinalState; readonly costUsd: string }>
+}
+
+export type SettleInput = {
+  readonly requestId: string
+  readonly ending: Ending
+  readonly attempt: AttemptUse | null
+}
+
+export function createRequestActivities(context: ActivityContext): RequestActivities {
+  const { sql, announcements, operations } = context
+  return {
+    async admit(ask) {
+      const admission = await admit(sql, ask, Date.now())
+      await announcements.announce([ask.id])
+      if (admission.kind === 'admitted' && admission.plan.deferUntilMs === null) {
+        await operations.send(reserveOperation(admission.plan))
+      }
+      return admission
+    },
+
+    async reserve(plan) {
+      await operations.send(reserveOperation(plan))
+    },
+
+    async reserveAgain({ plan, notBeforeMs }) {
+      const next = await requeue(sql, { plan, notBeforeMs }, Date.now())
+      await operations.send({ kind: 'settle', id: keyOf(plan), actual: next.settled })
+      await operations.send(reserveOperation(next.plan))
+      return next.plan
+    },
+
+    callWorker: (input) => callWorker(context, input),
+
+    async settle({ requestId, ending, attempt }) {
+      const nowMs = Date.now()
+      if (attempt !== null) await recordAttempt(sql, requestId, attempt.attempt, attempt.use, nowMs)
+      const settlement = await settleExecution(sql, requestId, ending, nowMs)
+      const id = reservationKey(requestId, settlement.generation)
+      // A reservation that still waits is cancelled; one that was granted in this moment is settled with zero.
+      if (!settlement.wasGranted) await operations.send({ kind: 'cancel', id })
+      await operations.send({ kind: 'settle', id, actual: settlement.actual })
+      await announcements.announce([requestId])
+      return { state: settlement.state, costUsd: formatUsd(settlement.costNanoUsd) }
+    },
+  }
+}
+
+/** What the limiter is asked for a plan. */
+export function reserveOperation(plan: Plan): Extract<LimiterOperation, { kind: 'reserve' }> {
+  return {
+    kind: 'reserve',
+    id: keyOf(plan),
+    clientId: plan.clientId,
+    tier: plan.tier,
+    maxConcurrent: plan.maxConcurrent,
+    urgency: plan.urgency,
+    demand: plan.demand,
+    enqueuedAtMs: plan.deferUntilMs ?? plan.admittedAtMs,
+    waitUntilMs: plan.waitUntilMs,
+    leaseMs: plan.leaseMs,
+  }
+}
+
+function keyOf(plan: Plan): string {
+  return reservationKey(plan.requestId, plan.generation)
+}

@@ -1,0 +1,4 @@
+// Temporal registers every function exported here as a workflow.
+
+export { limiter } from './limiter.ts'
+export { request } from './request.ts'
