@@ -1,0 +1,16 @@
+// `npm run bench -- NAME`: one benchmark by its name; every figure is printed with what it was measured on.
+
+import { describeMachine } from './machine.ts'
+import { smoke } from './smoke.ts'
+
+const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { smoke }
+
+const [name = '--help'] = process.argv.slice(2)
+const benchmark = BENCHMARKS[name]
+if (benchmark === undefined) {
+  console.log(`npm run bench -- NAME, where NAME is one of: ${Object.keys(BENCHMARKS).join(', ')}`)
+  process.exitCode = name === '--help' ? 0 : 2
+} else {
+  console.log(await describeMachine())
+  await benchmark()
+}
