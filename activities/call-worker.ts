@@ -46,9 +46,9 @@ export async function callWorker(context: ActivityContext, input: CallInput): Pr
     throw ApplicationFailure.nonRetryable(`${call.worker} is not reached by HTTP`, final)
   }
 
-  const begun = await beginAttempt(context.sql, plan.requestId, attempt, Date.now())
+  const begun = await beginAttempt(context.sql, plan.requestId, attempt, context.now())
   if (begun.kind === 'ended') return answeredFailure(attempt, 'the request had ended')
-  if (begun.kind === 'unknown-before' || Date.now() > lapsesAtMs(grant, begun.expiresAtMs)) {
+  if (begun.kind === 'unknown-before' || context.now() > lapsesAtMs(grant, begun.expiresAtMs)) {
     return { kind: 'given-back', attempts: attempt - 1, notBeforeMs: null }
   }
   await context.announcements.announce([plan.requestId])
@@ -84,7 +84,7 @@ async function conclude(context: ActivityContext, conclusion: Conclusion): Promi
   if (answer.kind === 'accepted') return { kind: 'accepted', attempt }
   if (answer.kind === 'answered') return { kind: 'answered', attempt, answer }
 
-  const nowMs = Date.now()
+  const nowMs = context.now()
   const waitMs = Math.max(answer.retryAfterMs ?? 0, backoffBefore(call.retryPolicy, attempt + 1))
   if (answer.isThrottled) await closeResources(context, plan, nowMs + waitMs)
   if (attempt >= call.retryPolicy.maxAttempts) return answeredFailure(attempt, answer.detail, answer.use)
@@ -132,11 +132,11 @@ async function closeResources(context: ActivityContext, plan: Plan, untilMs: num
 function renewLease(context: ActivityContext, plan: Plan): () => void {
   const activity = Context.current()
   const id = reservationKey(plan.requestId, plan.generation)
-  let renewAtMs = Date.now() + plan.leaseMs / 3
+  let renewAtMs = context.now() + plan.leaseMs / 3
   const timer = setInterval(() => {
     activity.heartbeat()
-    if (Date.now() < renewAtMs) return
-    renewAtMs = Date.now() + plan.leaseMs / 3
+    if (context.now() < renewAtMs) return
+    renewAtMs = context.now() + plan.leaseMs / 3
     context.operations
       .send({ kind: 'extend', id, leaseMs: plan.leaseMs, used: null })
       .catch((error: unknown) => activity.log.warn('the lease was not renewed', { id, error }))

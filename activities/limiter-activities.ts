@@ -24,7 +24,7 @@ export function createLimiterActivities(
   context: ActivityContext,
   workflows: WorkflowClient,
 ): LimiterActivities {
-  const { sql, announcements } = context
+  const { sql, announcements, now } = context
   return {
     async deliver({ effects }) {
       const delivered = await recordEffects(sql, effects)
@@ -33,7 +33,7 @@ export function createLimiterActivities(
     },
 
     async loadLimiter() {
-      const nowMs = Date.now()
+      const nowMs = now()
       const config = await limiterConfig(sql)
       const used = await recentUse(sql, nowMs)
       const open = await openReservations(sql)
@@ -58,12 +58,12 @@ async function tell(
 }
 
 async function reclaim(
-  { sql, operations }: ActivityContext,
+  { sql, operations, now }: ActivityContext,
   effect: Decision,
   requestId: string,
 ): Promise<void> {
   if (effect.kind !== 'granted' && effect.kind !== 'lease-expired') return
-  const settlement = await settleExecution(sql, requestId, { kind: 'cancelled' }, Date.now())
+  const settlement = await settleExecution(sql, requestId, { kind: 'cancelled' }, now())
   if (!settlement.alreadyEnded) log.warn('the workflow of a request is gone', { requestId })
   await operations.send({ kind: 'settle', id: effect.id, actual: settlement.actual })
 }

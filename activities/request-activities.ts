@@ -21,6 +21,8 @@ export type ActivityContext = {
   readonly sql: Sql
   readonly announcements: Announcements
   readonly operations: Operations
+  /** Epoch milliseconds; tests that skip time skip this clock too. */
+  readonly now: () => number
 }
 
 export type RequestActivities = {
@@ -42,10 +44,10 @@ export type SettleInput = {
 }
 
 export function createRequestActivities(context: ActivityContext): RequestActivities {
-  const { sql, announcements, operations } = context
+  const { sql, announcements, operations, now } = context
   return {
     async admit(ask) {
-      const admission = await admit(sql, ask, Date.now())
+      const admission = await admit(sql, ask, now())
       await announcements.announce([ask.id])
       if (admission.kind === 'admitted' && admission.plan.deferUntilMs === null) {
         await operations.send(reserveOperation(admission.plan))
@@ -58,7 +60,7 @@ export function createRequestActivities(context: ActivityContext): RequestActivi
     },
 
     async reserveAgain({ plan, notBeforeMs }) {
-      const next = await requeue(sql, { plan, notBeforeMs }, Date.now())
+      const next = await requeue(sql, { plan, notBeforeMs }, now())
       await operations.send({ kind: 'settle', id: keyOf(plan), actual: next.settled })
       await operations.send(reserveOperation(next.plan))
       return next.plan
@@ -67,7 +69,7 @@ export function createRequestActivities(context: ActivityContext): RequestActivi
     callWorker: (input) => callWorker(context, input),
 
     async settle({ requestId, ending, attempt }) {
-      const nowMs = Date.now()
+      const nowMs = now()
       if (attempt !== null) await recordAttempt(sql, requestId, attempt.attempt, attempt.use, nowMs)
       const settlement = await settleExecution(sql, requestId, ending, nowMs)
       const id = reservationKey(requestId, settlement.generation)
