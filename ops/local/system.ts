@@ -1,0 +1,212 @@
+// The order of a start, and what goes from one part to the next:
+//   data folder -> (Postgres -> tables) beside Temporal beside (provider simulator -> sample workers) -> service
+// Parts that are given (DATABASE_URL, TEMPORAL_ADDRESS) are not started.
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { type Environment, PROJECT } from '../environment.ts'
+import { Fault } from '../fault.ts'
+import { nextRequestLine, sendSampleRequest } from '../sample-request.ts'
+import { type Child, type ChildOptions, startChild } from './child.ts'
+import type { Console } from './console.ts'
+import { type Folder, adminKeyFile, keptAdminKey, openFolder } from './folder.ts'
+import { keepServer } from './keep-server.ts'
+import { Ports } from './ports.ts'
+import { startPostgres } from './postgres.ts'
+import { runLong } from './run.ts'
+import { startTemporal } from './temporal-server.ts'
+
+const LOOPBACK = '127.0.0.1'
+const SERVICE_STOP_MS = 5_500
+const COMPANION_STOP_MS = 500
+
+export interface System {
+  readonly url: string
+}
+
+export interface SystemOptions {
+  readonly environment: Environment
+  readonly console: Console
+  /** Receives what ends each part; to be called from the last to the first. */
+  readonly cleanups: Array<() => Promise<void>>
+}
+
+interface Site extends SystemOptions {
+  readonly folder: Folder
+  readonly ports: Ports
+}
+
+/** Starts everything; resolves when the API answers and the sample request has ended. */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const { environment, console, cleanups } = options
+  const folder = openFolder(environment.folder)
+  cleanups.push(() => Promise.resolve(folder.close()))
+  const site: Site = { ...options, folder, ports: new Ports() }
+
+  const servers: Array<() => Promise<void>> = []
+  cleanups.push(async () => void (await Promise.all(servers.map((stop) => stop()))))
+  const companions: Child[] = []
+  cleanups.push(
+    async () => void (await Promise.all(companions.map((child) => child.stop(COMPANION_STOP_MS)))),
+  )
+
+  const [databaseUrl, temporal, sampleWorkerUrl] = await Promise.all([
+    startDatabase(site, servers),
+    startOrchestrator(site, servers),
+    startCompanions(site, companions),
+  ])
+
+  const adminKey = environment.adminKey ?? keptAdminKey(folder)
+  const service = await startPart(site, {
+    name: 'service',
+    module: 'ops/serve.ts',
+    env: {
+      PORT: String(await wantedPort(site, 'the API', { host: environment.host, port: environment.port })),
+      RM_HOST: environment.host,
+      RM_DATA_DIR: folder.path,
+      RM_ADMIN_KEY: adminKey,
+      RM_CONFIG: environment.catalogue,
+      DATABASE_URL: databaseUrl,
+      TEMPORAL_ADDRESS: temporal.address,
+      TEMPORAL_NAMESPACE: environment.namespace,
+      RM_SAMPLE_WORKER_URL: sampleWorkerUrl,
+      ...(temporal.uiUrl === null ? {} : { RM_TEMPORAL_UI_URL: temporal.uiUrl }),
+    },
+  })
+  cleanups.push(() => service.stop(SERVICE_STOP_MS))
+
+  if (environment.isSampleSent) await sendSampleRequest({ url: service.url, adminKey, console })
+  console.say(`API          ${service.url}`)
+  if (temporal.uiUrl !== null) console.say(`Temporal UI  ${temporal.uiUrl}`)
+  const keyPlace = environment.adminKey === null ? adminKeyFile(folder) : '$RM_ADMIN_KEY'
+  console.say(`admin key    ${environment.adminKey === null ? keyPlace : 'the one in RM_ADMIN_KEY'}`)
+  console.say(`logs         ${folder.logs}`)
+  console.say(nextRequestLine(service.url, environment.adminKey === null ? `$(cat ${keyPlace})` : keyPlace))
+  return { url: service.url }
+}
+
+async function startDatabase(site: Site, servers: Array<() => Promise<void>>): Promise<string> {
+  const { environment, console, folder, ports } = site
+  const url = environment.databaseUrl ?? (await startEmbedded())
+  await migrate(url, console)
+  return url
+
+  async function startEmbedded(): Promise<string> {
+    const postgres = await keepServer({
+      name: 'Postgres',
+      console,
+      start: (port) =>
+        startPostgres({
+          folder: join(folder.path, 'postgres'),
+          record: join(folder.run, 'postgres.json'),
+          logFile: join(folder.logs, 'postgres.log'),
+          ports,
+          port: port ?? environment.postgresPort,
+          say: console.say,
+        }),
+      ports,
+    })
+    servers.push(postgres.stop)
+    tellPort(console, 'Postgres', { wanted: environment.postgresPort, got: postgres.first.port })
+    return postgres.first.url
+  }
+}
+
+interface Orchestrator {
+  readonly address: string
+  readonly uiUrl: string | null
+}
+
+async function startOrchestrator(site: Site, servers: Array<() => Promise<void>>): Promise<Orchestrator> {
+  const { environment, console, folder, ports } = site
+  if (environment.temporalAddress !== null) return { address: environment.temporalAddress, uiUrl: null }
+  const temporal = await keepServer({
+    name: 'Temporal',
+    console,
+    start: (port) =>
+      startTemporal({
+        folder: join(folder.path, 'temporal'),
+        record: join(folder.run, 'temporal.json'),
+        logFile: join(folder.logs, 'temporal.log'),
+        ports,
+        port: port ?? environment.temporalPort,
+        uiPort: environment.temporalUiPort,
+        namespace: environment.namespace,
+        say: console.say,
+      }),
+    ports,
+  })
+  servers.push(temporal.stop)
+  const { port, uiPort, address, uiUrl } = temporal.first
+  tellPort(console, 'Temporal', { wanted: environment.temporalPort, got: port })
+  tellPort(console, 'the Temporal UI', { wanted: environment.temporalUiPort, got: uiPort })
+  return { address, uiUrl }
+}
+
+/** The provider simulator and the sample workers; answers the workers' address. */
+async function startCompanions(site: Site, companions: Child[]): Promise<string> {
+  const simulator = await startPart(site, {
+    name: 'simulator',
+    module: 'simulator/main.ts',
+    env: { PORT: await keptPort(site, 'simulator'), RM_HOST: LOOPBACK, RM_DATA_DIR: site.folder.path },
+  })
+  companions.push(simulator)
+  site.console.say(`provider simulator at ${simulator.url}`)
+  const workers = await startPart(site, {
+    name: 'sample-workers',
+    module: 'examples/workers/main.ts',
+    env: {
+      PORT: await keptPort(site, 'sample-workers'),
+      RM_HOST: LOOPBACK,
+      RM_DATA_DIR: site.folder.path,
+      RM_SIMULATOR_URL: simulator.url,
+    },
+  })
+  companions.push(workers)
+  site.console.say(`sample workers at ${workers.url} (calls: ${workers.url}/calls)`)
+  return workers.url
+}
+
+function startPart(site: Site, part: Pick<ChildOptions, 'name' | 'module' | 'env'>): Promise<Child> {
+  return startChild({
+    ...part,
+    record: join(site.folder.run, `${part.name}.json`),
+    logFile: join(site.folder.logs, `${part.name}.log`),
+    console: site.console,
+  })
+}
+
+async function migrate(databaseUrl: string, console: Console): Promise<void> {
+  const { code, lines } = await runLong({
+    command: process.execPath,
+    args: [join(PROJECT, 'ops/migrate.ts')],
+    env: { DATABASE_URL: databaseUrl },
+    title: 'bringing the tables up to date',
+    say: console.say,
+  })
+  if (code === 0) return
+  throw new Fault(
+    `The tables could not be brought up to date: ${lines.at(-1) ?? 'no reason was given'}`,
+    'see whether the database in DATABASE_URL (or the data folder) belongs to this release and can be reached.',
+  )
+}
+
+async function wantedPort(site: Site, what: string, wanted: { host: string; port: number }): Promise<number> {
+  const got = await site.ports.next(wanted.host, wanted.port)
+  tellPort(site.console, what, { wanted: wanted.port, got })
+  return got
+}
+
+// Requests under way name the address of the worker that they wait for, so a part keeps its port from start to start.
+async function keptPort(site: Site, name: string): Promise<string> {
+  const file = join(site.folder.path, `${name}.port`)
+  const kept = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
+  const port = await site.ports.next(LOOPBACK, Number.isInteger(kept) && kept > 0 && kept < 65_536 ? kept : 0)
+  writeFileSync(file, String(port), { mode: 0o600 })
+  return String(port)
+}
+
+function tellPort(console: Console, what: string, { wanted, got }: { wanted: number; got: number }): void {
+  if (wanted !== 0 && wanted !== got) console.say(`port ${wanted} is taken; ${what} uses ${got}`)
+}
