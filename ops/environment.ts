@@ -52,6 +52,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'RM_TEMPORAL_UI_PORT', meaning: "port of the embedded Temporal's Web UI", standard: '8233' },
   { name: 'RM_POSTGRES_PORT', meaning: 'port of the embedded Postgres', standard: '5433' },
   { name: 'TEMPORAL_CLI_PATH', meaning: 'a Temporal CLI that is already there', standard: 'found or built' },
+  { name: 'RM_LOG_LEVEL', meaning: 'trace, debug, info, warn, error or fatal', standard: 'info' },
   {
     name: 'TEMPORAL_TEST_SERVER_PATH',
     meaning: 'a time-skipping test server that is already there',
