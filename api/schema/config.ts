@@ -1,0 +1,221 @@
+// What an operator configures: one schema per object, for the PUT routes, the whole document and the catalogue.
+//
+// What is left out takes the default of the domain; what is not enforced is not in these schemas, so that it is
+// refused as unknown instead of being accepted and ignored.
+
+import { z } from 'zod'
+import { BUDGET_PERIODS, USD_UNIT } from '../../domain/budget.ts'
+import { REFUND_RULES, RESOURCE_DEFAULTS, RESOURCE_KINDS } from '../../domain/resource.ts'
+import { TIER_DEFAULTS } from '../../domain/tier.ts'
+import * as p from './primitives.ts'
+
+const LIMITS_MAX = 16
+const BUDGETS_MAX = 16
+const BACKOFFS_MAX = 32
+const CAPABILITIES_MAX = 64
+const MODELS_MAX = 32
+const OBJECTS_MAX = 10_000
+
+export const limit = z
+  .discriminatedUnion('type', [
+    z.strictObject({
+      type: z.literal('token-bucket'),
+      capacity: p.positive,
+      refillUnits: p.positive,
+      refillMs: p.periodMs,
+    }),
+    z.strictObject({ type: z.literal('sliding-window'), units: p.positive, windowMs: p.periodMs }),
+    z.strictObject({
+      type: z.literal('fixed-window'),
+      units: p.positive,
+      period: z.enum(['minute', 'hour', 'day', 'month']),
+      timezone: p.timezone.default('UTC'),
+    }),
+    z.strictObject({
+      type: z.literal('concurrency'),
+      slots: p.positive,
+      per: z.enum(['reservation', 'unit']).optional().meta({
+        description:
+          "What takes a slot; default `unit` where the resource's unit is `slots`, else `reservation`",
+      }),
+    }),
+  ])
+  .meta({ id: 'Limit' })
+
+export const resource = z
+  .strictObject({
+    unit: z.string().min(1).max(64),
+    provider: z.string().min(1).max(128).nullable().default(RESOURCE_DEFAULTS.provider),
+    kind: z.enum(RESOURCE_KINDS).default(RESOURCE_DEFAULTS.kind),
+    limits: z.array(limit).min(1).max(LIMITS_MAX),
+    jitterMs: p.durationMs.default(RESOURCE_DEFAULTS.jitterMs),
+    refund: z.enum(REFUND_RULES).default(RESOURCE_DEFAULTS.refund),
+    maxQueue: p.count.default(RESOURCE_DEFAULTS.maxQueue),
+    maxWaitMs: p.durationMs.default(RESOURCE_DEFAULTS.maxWaitMs),
+  })
+  .meta({ id: 'Resource' })
+
+export const tier = z
+  .strictObject({
+    points: z.int().min(0).max(40),
+    weight: p.positive.max(1_000),
+    maxConcurrent: p.positive.nullable().default(TIER_DEFAULTS.maxConcurrent),
+    dedicated: z.boolean().default(TIER_DEFAULTS.dedicated),
+    monthlyBudgetUsd: p.usd.nullable().default(TIER_DEFAULTS.monthlyBudgetUsd),
+  })
+  .meta({ id: 'Tier' })
+
+const amount = z
+  .union([p.usd, p.count])
+  .meta({ description: 'A decimal string where the unit is USD, else an integer' })
+const budgetBase = {
+  unit: p.id.meta({ description: '`USD` or a resource id', example: USD_UNIT }),
+  amount,
+  period: z.enum(BUDGET_PERIODS),
+  timezone: p.timezone.default('UTC'),
+}
+
+export const budget = z
+  .discriminatedUnion('enforcement', [
+    z.strictObject({ ...budgetBase, enforcement: z.literal('hard').optional() }),
+    z.strictObject({
+      ...budgetBase,
+      enforcement: z.literal('soft'),
+      graceMs: p.durationMs.default(3_600_000),
+      overageMultiplier: z
+        .string()
+        .regex(/^[1-9]\d{0,2}(\.\d{1,3})?$/, 'expected a decimal string from "1" to "999.999"')
+        .default('1'),
+      overageMax: amount,
+    }),
+  ])
+  .superRefine((budget, context) => {
+    const expected = budget.unit === USD_UNIT ? 'string' : 'number'
+    const members = {
+      amount: budget.amount,
+      ...('overageMax' in budget && { overageMax: budget.overageMax }),
+    }
+    for (const [member, value] of Object.entries(members)) {
+      if (typeof value === expected) continue
+      const message =
+        expected === 'string'
+          ? 'expected a decimal string, because the unit is USD'
+          : "expected an integer of the resource's unit"
+      context.addIssue({ code: 'custom', path: [member], message })
+    }
+  })
+  .meta({ id: 'Budget' })
+
+export const budgets = z
+  .array(budget)
+  .max(BUDGETS_MAX)
+  .superRefine((list, context) => {
+    const seen = new Set<string>()
+    for (const [index, { unit, period }] of list.entries()) {
+      const key = `${unit} ${period}`
+      if (seen.has(key)) {
+        context.addIssue({
+          code: 'custom',
+          path: [index],
+          message: `a second budget of ${unit} per ${period}`,
+        })
+      }
+      seen.add(key)
+    }
+  })
+
+export const client = z
+  .strictObject({
+    tier: p.id,
+    maxConcurrent: p.positive.nullable().default(null),
+    dailyRequests: p.count.nullable().default(null),
+    priorityMax: p.urgency.default('urgent'),
+    budgets: budgets.default([]),
+  })
+  .meta({ id: 'Client' })
+
+export const template = z
+  .strictObject({
+    worker: p.id,
+    action: z.string().min(1).max(128).nullable().default(null),
+    models: z.array(p.id).max(MODELS_MAX).default([]),
+    resources: p.demand.nullable().default(null),
+    expectedMs: p.periodMs.nullable().default(null),
+    deferrable: z.boolean().default(false),
+  })
+  .meta({ id: 'Template' })
+
+const url = z
+  .string()
+  .max(2_000)
+  .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), 'expected an http or https URL')
+
+export const worker = z
+  .strictObject({
+    version: z.string().min(1).max(64).default('1'),
+    capabilities: z.array(z.string().min(1).max(128)).max(CAPABILITIES_MAX).default([]),
+    resourceRequirements: z
+      .strictObject({ typical: p.demand.default({}), maximum: p.demand.default({}) })
+      .default({ typical: {}, maximum: {} }),
+    endpoints: z
+      .strictObject({
+        health: url.nullable().default(null),
+        execute: url,
+        cancel: url.nullable().default(null),
+      })
+      .optional(),
+    taskQueue: z.string().min(1).max(255).optional(),
+    timeoutMs: p.periodMs.default(60_000),
+    expectedMs: p.periodMs.nullable().default(null),
+    retryPolicy: z
+      .strictObject({
+        maxAttempts: z.int().min(1).max(100).default(3),
+        backoffMs: z.array(p.durationMs).max(BACKOFFS_MAX).default([1_000, 5_000, 15_000]),
+      })
+      .default({ maxAttempts: 3, backoffMs: [1_000, 5_000, 15_000] }),
+    planned: z.boolean().default(false),
+  })
+  .superRefine((worker, context) => {
+    const targets = Number(worker.endpoints !== undefined) + Number(worker.taskQueue !== undefined)
+    if (targets === 1 || (targets === 0 && worker.planned)) return
+    const message =
+      targets === 0 ? 'expected `endpoints` or `taskQueue`' : 'expected one of `endpoints` and `taskQueue`'
+    context.addIssue({ code: 'custom', path: ['endpoints'], message })
+  })
+  .meta({ id: 'Worker' })
+
+export const price = z
+  .strictObject({
+    effectiveFrom: p.time.optional().meta({ description: 'Applies from then on; default: at once' }),
+    perUnitUsd: p.unitPrice,
+    source: p.text.default(''),
+  })
+  .meta({ id: 'Price' })
+
+const objects = <T extends z.ZodType>(key: z.ZodType<string, string>, value: T) =>
+  z
+    .record(key, value)
+    .refine((map) => Object.keys(map).length <= OBJECTS_MAX, `at most ${OBJECTS_MAX} objects`)
+    .default({})
+
+/** Everything that is configured, by id: `GET` and `PUT /admin/config`, and the catalogue's files. */
+export const wholeConfig = z
+  .strictObject({
+    resources: objects(p.id, resource),
+    tiers: objects(p.id, tier),
+    clients: objects(p.clientId, client),
+    budgets: objects(p.scopePath, budgets),
+    templates: objects(p.id, template),
+    workers: objects(p.id, worker),
+    prices: objects(p.id, z.array(price).max(1_000)),
+  })
+  .meta({ id: 'Config' })
+
+export type ResourceBody = z.infer<typeof resource>
+export type TierBody = z.infer<typeof tier>
+export type ClientBody = z.infer<typeof client>
+export type BudgetBody = z.infer<typeof budget>
+export type TemplateBody = z.infer<typeof template>
+export type WorkerBody = z.infer<typeof worker>
+export type PriceBody = z.infer<typeof price>
+export type WholeConfigBody = z.infer<typeof wholeConfig>
