@@ -25,3 +25,15 @@ export type Limit =
   | { readonly type: 'concurrency'; readonly slots: number; readonly per: 'reservation' | 'unit' }
 
 export type LimitType = Limit['type']
+
+const PERIOD_MS: Readonly<Record<CalendarPeriod, number>> = {
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 86_400_000,
+  month: 2_592_000_000,
+}
+
+/** Usual length of a calendar period: days of 24 hours, months of 30 days. */
+export function periodMsOf(period: CalendarPeriod): number {
+  return PERIOD_MS[period]
+}

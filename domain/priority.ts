@@ -36,3 +36,29 @@ export function queueClassOf(waitMs: number | null): QueueClass {
   if (waitMs < 10_000) return 'fast'
   return waitMs < 60_000 ? 'normal' : 'batch'
 }
+
+export type PriorityParts = {
+  /** Points of the tier. */
+  readonly tier: number
+  readonly urgency: Urgency
+  readonly waitedMs: number
+  readonly fairness: number
+  /** Points added by an operator; part of the score alone. */
+  readonly boost: number
+}
+
+/** The score and its parts as they are told: whole points, the score within 0 to 100. */
+export function priorityOf({ tier, urgency, waitedMs, fairness, boost }: PriorityParts): Priority {
+  const starving = waitedMs >= STARVING_AFTER_MS
+  const waiting = Math.min(AGEING_POINTS_MAX, Math.floor(waitedMs / AGEING_MS_PER_POINT))
+  const urgencyPoints = URGENCY_POINTS[urgency]
+  const sum = tier + urgencyPoints + waiting + fairness + boost + (starving ? STARVING_POINTS : 0)
+  return {
+    score: Math.max(0, Math.min(100, sum)),
+    tier,
+    urgency: urgencyPoints,
+    waiting,
+    fairness,
+    starving,
+  }
+}

@@ -1,0 +1,92 @@
+// settle and extend: what was really used, and for how long it is still needed.
+//
+// U1  Booked is the most ever known: as reserved, or the running totals told. A higher actual use is charged at once
+//     (debt); a lower one gives back the difference to what was reserved where the resource refunds at settlement.
+// U2  Settled once; after the lease has run out it is booked `late`, and the slots were free already.
+// U3  An unknown or ended id changes nothing.
+// U4  Use of a resource that was not reserved is charged like an overrun.
+
+import type { Demand } from '../../domain/resource.ts'
+import { availableOf, charge, freeSlots, refund, takeSlots } from '../account.ts'
+import type { LimiterState } from '../book.ts'
+import type { Effect } from '../effect.ts'
+import { endingOf, remember } from '../endings.ts'
+import type { Extend, Settle } from '../event.ts'
+import { endLease, leaseOf, serveClient } from '../grant.ts'
+import type { Granted } from '../reservation.ts'
+import { ignored } from './answer.ts'
+
+type Held = Pick<Granted, 'clientId' | 'demand' | 'booked' | 'grantedAtMs'>
+
+export function settle(state: LimiterState, { id, actual }: Settle): Effect {
+  const found = state.reservations.get(id)
+  const ending = endingOf(state.endings, id)
+  if (found?.kind === 'granted') {
+    endLease(state, found)
+    return book(state, { id, held: found, actual, late: false })
+  }
+  if (found === undefined && ending?.kind === 'lease-expired') {
+    return book(state, { id, held: ending, actual, late: true })
+  }
+  return ignored(state, id, 'settle')
+}
+
+type Booking = {
+  readonly id: string
+  readonly held: Omit<Held, 'booked'> & { readonly booked: ReadonlyMap<string, number> }
+  readonly actual: Demand | null
+  readonly late: boolean
+}
+
+function book(state: LimiterState, { id, held, actual, late }: Booking): Effect {
+  const { nowMs } = state
+  if (actual !== null) {
+    const used = new Map(actual)
+    for (const [resourceId, reserved] of held.demand) {
+      const account = state.accounts.get(resourceId)
+      const units = used.get(resourceId) ?? 0
+      if (account?.resource.refund === 'at-settle' && units < reserved) {
+        refund(account, reserved - units, held.grantedAtMs, nowMs)
+      }
+    }
+    overrun(state, held.booked, actual)
+    serveClient(state, held.clientId, actual, held.demand)
+  }
+  remember(state.endings, id, { kind: 'settled', late }, nowMs)
+  return { kind: 'settled', id, atMs: nowMs, left: leftOf(state, held.demand), late }
+}
+
+/** Charges what was used beyond what is booked (U1, U4). */
+function overrun(state: LimiterState, booked: ReadonlyMap<string, number>, used: Demand): void {
+  for (const [resourceId, units] of used) {
+    const account = state.accounts.get(resourceId)
+    const more = units - (booked.get(resourceId) ?? 0)
+    if (account !== undefined && more > 0) charge(account, more, state.nowMs)
+  }
+}
+
+function leftOf(state: LimiterState, demand: Demand): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    demand.flatMap(([id]) => {
+      const account = state.accounts.get(id)
+      return account === undefined ? [] : [[id, availableOf(account, state.nowMs)]]
+    }),
+  )
+}
+
+export function extend(state: LimiterState, { id, leaseMs, used }: Extend): Effect {
+  const granted = state.reservations.get(id)
+  if (granted?.kind !== 'granted') return ignored(state, id, 'extend')
+  const accounts = granted.demand.flatMap(([resourceId]) => state.accounts.get(resourceId) ?? [])
+  for (const account of accounts) freeSlots(account, leaseOf(granted, account))
+  if (used !== null) {
+    overrun(state, granted.booked, used)
+    for (const [resourceId, units] of used) {
+      granted.booked.set(resourceId, Math.max(units, granted.booked.get(resourceId) ?? 0))
+    }
+  }
+  granted.expiresAtMs = state.nowMs + leaseMs
+  for (const account of accounts) takeSlots(account, leaseOf(granted, account))
+  state.leases.put(granted)
+  return { kind: 'extended', id, atMs: state.nowMs, expiresAtMs: granted.expiresAtMs }
+}

@@ -1,0 +1,102 @@
+// Token bucket: at most `capacity` at once, refilled continuously by refillUnits / refillMs.
+//
+// B1  The refill is exact for ever: the deficit is whole units plus a fraction in parts of the reduced refillMs.
+// B2  Refill and refund stop at a deficit of 0, so the level never passes the capacity.
+// B3  An overrun may push the deficit beyond the capacity: debt, repaid at the refill rate before anything fits.
+// B4  Mirrored for a delay of 0 to J: capacity less refill times J, as an exact fraction (providers.md 5, row 1).
+// B5  A changed definition keeps the deficit, so the level moves by the difference of the capacities (L5).
+
+import type { Limit } from '../../domain/limit.ts'
+import { greatestCommonDivisor, multiplyDivide, multiplyDivideUp } from './arithmetic.ts'
+import type { RateMeter } from './meter.ts'
+
+type Bucket = Extract<Limit, { type: 'token-bucket' }>
+
+export function tokenBucket(
+  limit: Bucket,
+  jitterMs: number,
+  kept: readonly number[],
+  atMs: number,
+): RateMeter {
+  const divisor = greatestCommonDivisor(limit.refillUnits, limit.refillMs)
+  const perStep = limit.refillUnits / divisor
+  const parts = limit.refillMs / divisor
+  const jitter = multiplyDivide(perStep, jitterMs, 0, parts)
+  const size = Math.max(0, limit.capacity - jitter.quotient - (jitter.remainder > 0 ? 1 : 0))
+
+  let [units = 0, part = 0, lastMs = atMs] = kept
+  const keptParts = kept[3] ?? parts
+  if (keptParts !== parts) {
+    part = multiplyDivideUp(part, parts, keptParts)
+    if (part === parts) [units, part] = [units + 1, 0]
+  }
+
+  function deficitAt(whenMs: number): { units: number; part: number } {
+    const gained = multiplyDivide(perStep, Math.max(0, whenMs - lastMs), 0, parts)
+    const left = { units: units - gained.quotient, part: part - gained.remainder }
+    if (left.part < 0) {
+      left.units -= 1
+      left.part += parts
+    }
+    return left
+  }
+
+  function refill(whenMs: number): void {
+    const left = deficitAt(whenMs)
+    ;[units, part] = left.units < 0 ? [0, 0] : [left.units, left.part]
+    lastMs = Math.max(lastMs, whenMs)
+  }
+
+  /** Level of the mirrored bucket in whole units, rounded down; `deficit` may be one that refill has passed (negative). */
+  function level(deficit: { units: number; part: number }): number {
+    const fraction = deficit.part + jitter.remainder
+    return limit.capacity - jitter.quotient - deficit.units - Math.ceil(fraction / parts)
+  }
+
+  function available(whenMs: number): number {
+    const left = deficitAt(whenMs)
+    return level(left.units < 0 ? { units: 0, part: 0 } : left)
+  }
+
+  function earliest(need: number, whenMs: number): number {
+    const missing = need - available(whenMs)
+    if (missing <= 0) return whenMs
+    const { units: lacking, part: fraction } = deficitAt(whenMs)
+    const short = {
+      units: Math.max(0, lacking) + need + jitter.quotient - limit.capacity,
+      part: (lacking < 0 ? 0 : fraction) + jitter.remainder,
+    }
+    const whole = multiplyDivide(short.units, parts, short.part, perStep)
+    return whenMs + whole.quotient + (whole.remainder > 0 ? 1 : 0)
+  }
+
+  return {
+    kind: 'rate',
+    size,
+    countsUnits: true,
+    available,
+    earliest,
+    soonest: (need, inFlight, whenMs) => earliest(need - inFlight, whenMs),
+    spare: (need, etaMs) => level(deficitAt(etaMs)) - need,
+    charge(amount, whenMs) {
+      refill(whenMs)
+      units += amount
+    },
+    refund(amount, _chargedAtMs, whenMs) {
+      refill(whenMs)
+      units -= amount
+      if (units < 0) [units, part] = [0, 0]
+    },
+    kept: () => [units, part, lastMs, parts],
+    view(whenMs) {
+      const remaining = available(whenMs)
+      return {
+        type: 'token-bucket',
+        limit: limit.capacity,
+        used: size - remaining,
+        remaining,
+        resetsAtMs: remaining < size ? earliest(size, whenMs) : null,
+      }
+    },
+  }
+}

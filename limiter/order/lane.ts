@@ -1,0 +1,193 @@
+// A lane: waiting reservations that differ in age only, first in, first out.
+//
+// G1  All members want the same resources, for the same client, tier, urgency and boost; so their order by score is
+//     their order by (enqueuedAtMs, sequence) for ever, and only the head competes with other lanes.
+// G2  A shape holds the lanes that want the same resources; its two heaps (ageing, capped) hold their heads.
+
+import { URGENCY_POINTS, type Urgency } from '../../domain/priority.ts'
+import type { Account } from '../account.ts'
+import type { Client } from '../client.ts'
+import type { Waiting } from '../reservation.ts'
+import { Heap, noPlace, type Place } from './heap.ts'
+import { isEarlier, rankAt, rekeyAtMs, scoreOf, type Rank, type Standing } from './score.ts'
+
+export type Lane = {
+  readonly key: string
+  readonly shape: Shape
+  readonly client: Client
+  readonly tier: string
+  readonly urgency: Urgency
+  readonly boost: number
+  /** Points of tier, urgency, boost and fairness: all but ageing. */
+  points: number
+  /** Members in order; those before `first` have left. */
+  readonly members: Waiting[]
+  first: number
+  /** Units that the members want, by position in the demand. */
+  readonly totals: number[]
+  rank: Rank
+  rekeyAtMs: number
+  readonly orderPlace: Place
+  readonly rekeyPlace: Place
+}
+
+export type Shape = {
+  readonly key: string
+  readonly accounts: readonly Account[]
+  readonly lanes: Map<string, Lane>
+  readonly ageing: Heap<Lane>
+  readonly capped: Heap<Lane>
+}
+
+export type LaneTraits = Pick<Lane, 'shape' | 'client' | 'tier' | 'urgency' | 'boost'>
+
+export function newShape(key: string, accounts: readonly Account[]): Shape {
+  const placeOf = (lane: Lane): Place => lane.orderPlace
+  return {
+    key,
+    accounts,
+    lanes: new Map(),
+    ageing: new Heap(goesBefore, placeOf),
+    capped: new Heap(goesBefore, placeOf),
+  }
+}
+
+export function laneKey({ client, tier, urgency, boost }: Omit<LaneTraits, 'shape'>): string {
+  return `${client.id}\n${tier}\n${urgency}\n${boost}`
+}
+
+export function newLane(traits: LaneTraits, tierPoints: number): Lane {
+  const { shape, client, tier, urgency, boost } = traits
+  return {
+    key: laneKey(traits),
+    shape,
+    client,
+    tier,
+    urgency,
+    boost,
+    points: lanePoints(traits, tierPoints),
+    members: [],
+    first: 0,
+    totals: shape.accounts.map(() => 0),
+    rank: { capped: false, key: 0 },
+    rekeyAtMs: 0,
+    orderPlace: noPlace(),
+    rekeyPlace: noPlace(),
+  }
+}
+
+export function lanePoints(
+  { client, urgency, boost }: Pick<Lane, 'client' | 'urgency' | 'boost'>,
+  tierPoints: number,
+): number {
+  return tierPoints + URGENCY_POINTS[urgency] + boost + client.points
+}
+
+/** Lanes by the next change of their key; the order of equal times decides nothing. */
+export function rekeyHeap(): Heap<Lane> {
+  return new Heap(
+    (a, b) => a.rekeyAtMs < b.rekeyAtMs,
+    (lane) => lane.rekeyPlace,
+  )
+}
+
+export function headOf(lane: Lane): Waiting | undefined {
+  return lane.members[lane.first]
+}
+
+export function lengthOf(lane: Lane): number {
+  return lane.members.length - lane.first
+}
+
+export function addMember(lane: Lane, waiting: Waiting): void {
+  lane.members.splice(placeIn(lane, waiting), 0, waiting)
+  count(lane, waiting, 1)
+}
+
+export function removeMember(lane: Lane, waiting: Waiting): void {
+  if (headOf(lane) === waiting) {
+    lane.first += 1
+    if (lane.first > 64 && lane.first * 2 > lane.members.length) {
+      lane.members.splice(0, lane.first)
+      lane.first = 0
+    }
+  } else lane.members.splice(placeIn(lane, waiting), 1)
+  count(lane, waiting, -1)
+}
+
+function count(lane: Lane, { demand }: Waiting, sign: 1 | -1): void {
+  demand.forEach(([, units], at) => {
+    lane.totals[at] = (lane.totals[at] ?? 0) + sign * units
+  })
+}
+
+/** Index of the first member that is not earlier than `waiting`. */
+function placeIn(lane: Lane, waiting: Waiting): number {
+  return firstNot(lane, (member) => isEarlier(member, waiting))
+}
+
+/** Index of the first member for which `holds` is false; it must hold for a beginning of the lane only. */
+export function firstNot(lane: Lane, holds: (member: Waiting) => boolean): number {
+  let [low, high] = [lane.first, lane.members.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const member = lane.members[middle]
+    if (member !== undefined && holds(member)) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Puts the lane where its head belongs, in its shape's heaps and in the heap of key changes. */
+export function placeLane(lane: Lane, rekeys: Heap<Lane>, nowMs: number): void {
+  const head = headOf(lane)
+  const { ageing, capped } = lane.shape
+  const wasCapped = lane.rank.capped
+  if (head === undefined) {
+    ;(wasCapped ? capped : ageing).remove(lane)
+    rekeys.remove(lane)
+    return
+  }
+  const rank = rankAt(lane.points, head.enqueuedAtMs, nowMs)
+  if (rank.capped !== wasCapped) (wasCapped ? capped : ageing).remove(lane)
+  lane.rank = rank
+  ;(rank.capped ? capped : ageing).put(lane)
+  const rekeyMs = rekeyAtMs(head.enqueuedAtMs, nowMs)
+  if (rekeyMs === null) rekeys.remove(lane)
+  else {
+    lane.rekeyAtMs = rekeyMs
+    rekeys.put(lane)
+  }
+}
+
+/** Takes the lane out of the competition, with its members. */
+export function setAside(lane: Lane): void {
+  ;(lane.rank.capped ? lane.shape.capped : lane.shape.ageing).remove(lane)
+}
+
+/** The lane whose head goes first in a shape. */
+export function bestLane({ ageing, capped }: Shape, nowMs: number): Lane | undefined {
+  const [a, b] = [ageing.top(), capped.top()]
+  if (a === undefined || b === undefined) return a ?? b
+  return leads(a, b, nowMs) ? a : b
+}
+
+/** True where lane `a`'s head goes before lane `b`'s (O3). */
+export function leads(a: Lane, b: Lane, nowMs: number): boolean {
+  const [scoreA, scoreB] = [scoreOf(a.rank, nowMs), scoreOf(b.rank, nowMs)]
+  return scoreA === scoreB ? isEarlierHead(a, b) : scoreA > scoreB
+}
+
+function goesBefore(a: Lane, b: Lane): boolean {
+  return a.rank.key === b.rank.key ? isEarlierHead(a, b) : a.rank.key > b.rank.key
+}
+
+function isEarlierHead(a: Lane, b: Lane): boolean {
+  const [headA, headB] = [headOf(a), headOf(b)]
+  return headA !== undefined && (headB === undefined || isEarlier(headA, headB))
+}
+
+/** What decides a member's place among all that wait. */
+export function standingOf({ lane, enqueuedAtMs, sequence }: Waiting): Standing {
+  return { points: lane.points, enqueuedAtMs, sequence }
+}

@@ -1,0 +1,181 @@
+// Who waits: reservations enter and leave the lanes, and nothing is kept of a lane, shape or client without any.
+//
+// Q1  A waiting reservation is in exactly one lane, in the heap of deadlines, and counted by each of its resources.
+
+import type { Urgency } from '../domain/priority.ts'
+import type { Demand } from '../domain/resource.ts'
+import type { Account } from './account.ts'
+import type { LimiterState } from './book.ts'
+import { CLIENTS_MAX, isIdle, newClient, type Client } from './client.ts'
+import type { Blocking } from './effect.ts'
+import { noPlace } from './order/heap.ts'
+import { epochOf, fairnessPoints, servedAt } from './order/fairness.ts'
+import {
+  addMember,
+  laneKey,
+  lanePoints,
+  lengthOf,
+  newLane,
+  newShape,
+  placeLane,
+  removeMember,
+  type Lane,
+  type LaneTraits,
+  type Shape,
+} from './order/lane.ts'
+import type { Waiting } from './reservation.ts'
+
+export type Entry = {
+  readonly id: string
+  readonly sequence: number
+  readonly clientId: string
+  readonly tier: string
+  readonly urgency: Urgency
+  readonly boost: number
+  readonly demand: Demand
+  readonly enqueuedAtMs: number
+  readonly waitUntilMs: number
+  readonly leaseMs: number
+  readonly blocking: Blocking | null
+}
+
+/** Places a reservation whose resources are all known in the queue. */
+export function enqueue(state: LimiterState, entry: Entry): Waiting {
+  const { id, sequence, demand, enqueuedAtMs, waitUntilMs, leaseMs, blocking } = entry
+  const shape = shapeOf(state, demand)
+  const client = clientOf(state, entry.clientId)
+  const lane = laneOf(state, { ...entry, shape, client })
+  const waiting: Waiting = {
+    kind: 'waiting',
+    id,
+    sequence,
+    demand,
+    enqueuedAtMs,
+    waitUntilMs,
+    deadlineMs: deadlineOf(shape.accounts, enqueuedAtMs, waitUntilMs),
+    leaseMs,
+    lane,
+    blocking,
+    deadlinePlace: noPlace(),
+  }
+  for (const account of shape.accounts) account.waiting += 1
+  addMember(lane, waiting)
+  placeLane(lane, state.rekeys, state.nowMs)
+  state.deadlines.put(waiting)
+  state.reservations.set(id, waiting)
+  return waiting
+}
+
+/** Takes a waiting reservation out of the queue: it was granted, gave up, or was refused. */
+export function dequeue(state: LimiterState, waiting: Waiting): void {
+  const { lane } = waiting
+  for (const account of lane.shape.accounts) account.waiting -= 1
+  removeMember(lane, waiting)
+  placeLane(lane, state.rekeys, state.nowMs)
+  state.deadlines.remove(waiting)
+  state.reservations.delete(waiting.id)
+  dropIfEmpty(state, lane)
+}
+
+/** Moves a waiting reservation to the lane of another boost. */
+export function changeBoost(state: LimiterState, waiting: Waiting, boost: number): void {
+  const before = waiting.lane
+  removeMember(before, waiting)
+  placeLane(before, state.rekeys, state.nowMs)
+  const lane = laneOf(state, { ...before, boost })
+  waiting.lane = lane
+  addMember(lane, waiting)
+  placeLane(lane, state.rekeys, state.nowMs)
+  dropIfEmpty(state, before)
+}
+
+/** What identifies a waiting reservation, for queueing it anew under another configuration. */
+export function entryOf(waiting: Waiting): Entry {
+  const { client, tier, urgency, boost } = waiting.lane
+  return { ...waiting, clientId: client.id, tier, urgency, boost }
+}
+
+/** The time at which it gives up: as asked, or after the shortest `maxWaitMs` of its resources. */
+function deadlineOf(accounts: readonly Account[], enqueuedAtMs: number, waitUntilMs: number): number {
+  return accounts.reduce(
+    (untilMs, { resource }) => Math.min(untilMs, enqueuedAtMs + resource.maxWaitMs),
+    waitUntilMs,
+  )
+}
+
+function shapeOf(state: LimiterState, demand: Demand): Shape {
+  const key = demand.map(([id]) => id).join('\n')
+  const known = state.shapes.get(key)
+  if (known !== undefined) return known
+  const shape = newShape(
+    key,
+    demand.flatMap(([id]) => state.accounts.get(id) ?? []),
+  )
+  state.shapes.set(key, shape)
+  return shape
+}
+
+function laneOf(state: LimiterState, traits: LaneTraits): Lane {
+  const key = laneKey(traits)
+  const known = traits.shape.lanes.get(key)
+  if (known !== undefined) return known
+  const lane = newLane(traits, state.tiers.get(traits.tier)?.points ?? 0)
+  traits.shape.lanes.set(key, lane)
+  traits.client.lanes.add(lane)
+  // A lane that was emptied a moment ago took its shape with it.
+  state.shapes.set(traits.shape.key, traits.shape)
+  return lane
+}
+
+function dropIfEmpty(state: LimiterState, lane: Lane): void {
+  if (lengthOf(lane) > 0) return
+  lane.shape.lanes.delete(lane.key)
+  lane.client.lanes.delete(lane)
+  if (lane.shape.lanes.size === 0) state.shapes.delete(lane.shape.key)
+}
+
+/** The client, known from now on; where too many idle ones are, the first of them is forgotten (K2). */
+export function clientOf(state: LimiterState, id: string): Client {
+  const known = state.clients.get(id)
+  if (known !== undefined) return known
+  if (state.clients.size >= CLIENTS_MAX) forgetOneIdle(state)
+  const client = newClient(id)
+  state.clients.set(id, client)
+  return client
+}
+
+function forgetOneIdle(state: LimiterState): void {
+  for (const client of state.clients.values()) {
+    if (!isIdle(client)) continue
+    state.clients.delete(client.id)
+    return
+  }
+}
+
+/** Puts the lanes of a client back into the competition, where its points or its cap allow another place. */
+export function replaceLanes(state: LimiterState, client: Client): void {
+  for (const lane of client.lanes) placeLane(lane, state.rekeys, state.nowMs)
+}
+
+/** Brings a client's fairness points up to date; its lanes move where they changed. */
+export function refreshPoints(state: LimiterState, client: Client): void {
+  const points = fairnessPoints(client.served, state.epoch)
+  if (points === client.points) return
+  client.points = points
+  for (const lane of client.lanes) {
+    lane.points = lanePoints(lane, state.tiers.get(lane.tier)?.points ?? 0)
+    // One that is set aside stays so: whoever set it aside puts it back.
+    if (lane.orderPlace.index >= 0) placeLane(lane, state.rekeys, state.nowMs)
+  }
+}
+
+/** A new minute: fairness points recover, and clients of whom nothing is left are forgotten. */
+export function enterEpoch(state: LimiterState): void {
+  const epoch = epochOf(state.nowMs)
+  if (epoch === state.epoch) return
+  state.epoch = epoch
+  for (const client of state.clients.values()) {
+    if (isIdle(client) && servedAt(client.served, epoch) === 0) state.clients.delete(client.id)
+    else refreshPoints(state, client)
+  }
+}

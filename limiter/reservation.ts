@@ -1,0 +1,63 @@
+// A reservation's life: waiting -> granted -> ended.
+//
+// V1  An id is in one state at a time; once ended it stays so while its ending is remembered.
+
+import type { Demand } from '../domain/resource.ts'
+import type { Blocking } from './effect.ts'
+import type { Lane } from './order/lane.ts'
+import { Heap, type Place } from './order/heap.ts'
+
+export type Waiting = {
+  readonly kind: 'waiting'
+  readonly id: string
+  readonly sequence: number
+  readonly demand: Demand
+  readonly enqueuedAtMs: number
+  /** As asked. */
+  readonly waitUntilMs: number
+  /** As asked, or less where a resource's `maxWaitMs` is shorter. */
+  deadlineMs: number
+  readonly leaseMs: number
+  lane: Lane
+  /** What it was last seen to wait for. */
+  blocking: Blocking | null
+  readonly deadlinePlace: Place
+}
+
+export type Granted = {
+  readonly kind: 'granted'
+  readonly id: string
+  readonly sequence: number
+  readonly clientId: string
+  readonly demand: Demand
+  /** Units charged by resource: as reserved, or more where more was reported. */
+  readonly booked: Map<string, number>
+  readonly grantedAtMs: number
+  readonly startByMs: number
+  expiresAtMs: number
+  readonly waitedFor: Blocking | null
+  readonly configVersion: number
+  readonly leasePlace: Place
+}
+
+export type Reservation = Waiting | Granted
+
+/** Waiting reservations by the time at which they give up; ties by arrival. */
+export function deadlineHeap(): Heap<Waiting> {
+  return new Heap(
+    (a, b) => (a.deadlineMs === b.deadlineMs ? a.sequence < b.sequence : a.deadlineMs < b.deadlineMs),
+    (waiting) => waiting.deadlinePlace,
+  )
+}
+
+/** Granted reservations by the end of their lease; ties by arrival. */
+export function leaseHeap(): Heap<Granted> {
+  return new Heap(
+    (a, b) => (a.expiresAtMs === b.expiresAtMs ? a.sequence < b.sequence : a.expiresAtMs < b.expiresAtMs),
+    (granted) => granted.leasePlace,
+  )
+}
+
+export function bySequence(a: { readonly sequence: number }, b: { readonly sequence: number }): number {
+  return a.sequence - b.sequence
+}

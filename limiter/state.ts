@@ -1,0 +1,191 @@
+// The limiter's state as plain JSON, for continue-as-new, publishing and tests.
+//
+// I1  encode(restore(encode(s))) equals encode(s), and steps after a restore have the effects they would have had.
+// I2  Only strings, numbers, booleans, null and arrays of them: nothing that a payload converter would lose.
+// I3  A waiting reservation takes at most 70 bytes beside its id: numbers are told as differences along its lane.
+// I4  What can be counted or worked out again is not kept: heaps, lanes' sums, counts in flight.
+
+import type { Urgency } from '../domain/priority.ts'
+import type { Demand, Resource } from '../domain/resource.ts'
+import { openAccount } from './account.ts'
+import { createState, type LimiterState } from './book.ts'
+import { newClient } from './client.ts'
+import {
+  decodeBlocking,
+  decodeMembers,
+  encodeBlocking,
+  encodeMembers,
+  type BlockingTuple,
+} from './members.ts'
+import { decodeEndings, encodeEndings, type EndingsTuple } from './endings.ts'
+import { assert } from './limits/arithmetic.ts'
+import { keptOf, type Kept } from './limits/open.ts'
+import { beginLease } from './grant.ts'
+import { fairnessPoints } from './order/fairness.ts'
+import { noPlace } from './order/heap.ts'
+import type { Lane } from './order/lane.ts'
+import { enqueue } from './queue.ts'
+import type { Granted } from './reservation.ts'
+
+export { createState, type LimiterState } from './book.ts'
+
+export const SNAPSHOT_VERSION = 1
+
+export type LimiterSnapshot = {
+  readonly version: typeof SNAPSHOT_VERSION
+  readonly nowMs: number
+  readonly sequence: number
+  readonly configVersion: number
+  readonly paused: boolean
+  readonly epoch: number
+  readonly startAtMs: number | null
+  readonly tiers: readonly (readonly [id: string, points: number, weight: number])[]
+  readonly accounts: readonly (readonly [resource: Resource, closedUntilMs: number, kept: readonly Kept[]])[]
+  readonly clients: readonly ClientTuple[]
+  readonly lanes: readonly LaneTuple[]
+  readonly granted: readonly GrantedTuple[]
+  readonly endings: EndingsTuple
+}
+
+type ClientTuple = readonly [id: string, maxConcurrent: number | null, cost: number, epoch: number]
+
+type LaneTuple = readonly [
+  resources: readonly string[],
+  clientId: string,
+  tier: string,
+  urgency: Urgency,
+  boost: number,
+  ids: readonly string[],
+  numbers: readonly number[],
+]
+
+type GrantedTuple = readonly [
+  id: string,
+  sequence: number,
+  clientId: string,
+  demand: Demand,
+  /** Null where as much is booked as was reserved. */
+  booked: Demand | null,
+  grantedAtMs: number,
+  startByMs: number,
+  expiresAtMs: number,
+  waitedFor: BlockingTuple | null,
+  configVersion: number,
+]
+
+export function encode(state: LimiterState): LimiterSnapshot {
+  const reservations = [...state.reservations.values()]
+  return {
+    version: SNAPSHOT_VERSION,
+    nowMs: state.nowMs,
+    sequence: state.sequence,
+    configVersion: state.configVersion,
+    paused: state.paused,
+    epoch: state.epoch,
+    startAtMs: state.startAtMs,
+    tiers: [...state.tiers].map(([id, { points, weight }]) => [id, points, weight]),
+    accounts: [...state.accounts.values()].map(({ resource, closedUntilMs, meters }) => [
+      resource,
+      closedUntilMs,
+      meters.map(keptOf),
+    ]),
+    clients: [...state.clients.values()].map(({ id, maxConcurrent, served }) => [
+      id,
+      maxConcurrent,
+      served.cost,
+      served.epoch,
+    ]),
+    lanes: [...state.shapes.values()].flatMap(({ lanes }) => [...lanes.values()].map(encodeLane)),
+    granted: reservations.filter((found) => found.kind === 'granted').map(encodeGranted),
+    endings: encodeEndings(state.endings),
+  }
+}
+
+/** Throws where the snapshot is of another version. */
+export function restore(snapshot: LimiterSnapshot): LimiterState {
+  assert(
+    snapshot.version === SNAPSHOT_VERSION,
+    `snapshot version ${snapshot.version}, expected ${SNAPSHOT_VERSION}`,
+  )
+  const { nowMs, sequence, configVersion, paused, epoch, startAtMs } = snapshot
+  const endings = decodeEndings(snapshot.endings)
+  const state: LimiterState = {
+    ...createState(),
+    ...{ nowMs, sequence, configVersion, paused, epoch, startAtMs, endings },
+  }
+  for (const [id, points, weight] of snapshot.tiers) state.tiers.set(id, { points, weight })
+  for (const [resource, closedUntilMs, kept] of snapshot.accounts) {
+    const account = openAccount(resource, nowMs, (index) => kept[index] ?? [])
+    account.closedUntilMs = closedUntilMs
+    state.accounts.set(resource.id, account)
+  }
+  for (const [id, maxConcurrent, cost, servedEpoch] of snapshot.clients) {
+    const served = { cost, epoch: servedEpoch }
+    const points = fairnessPoints(served, epoch)
+    state.clients.set(id, { ...newClient(id), maxConcurrent, served, points })
+  }
+  for (const lane of snapshot.lanes) restoreLane(state, lane)
+  for (const granted of snapshot.granted) beginLease(state, decodeGranted(granted))
+  return state
+}
+
+function encodeLane({ shape, client, tier, urgency, boost, members, first }: Lane): LaneTuple {
+  const resources = shape.accounts.map(({ resource }) => resource.id)
+  const waiting = members.slice(first)
+  const ids = waiting.map(({ id }) => id)
+  return [resources, client.id, tier, urgency, boost, ids, encodeMembers(waiting)]
+}
+
+function restoreLane(state: LimiterState, lane: LaneTuple): void {
+  const [resources, clientId, tier, urgency, boost, ids, numbers] = lane
+  for (const member of decodeMembers({ resources, clientId, ids, numbers })) {
+    enqueue(state, { ...member, clientId, tier, urgency, boost })
+  }
+}
+
+function encodeGranted(granted: Granted): GrantedTuple {
+  const { id, sequence, clientId, demand, booked, waitedFor } = granted
+  const isAsReserved =
+    booked.size === demand.length && demand.every(([key, units]) => booked.get(key) === units)
+  return [
+    id,
+    sequence,
+    clientId,
+    demand,
+    isAsReserved ? null : [...booked],
+    granted.grantedAtMs,
+    granted.startByMs,
+    granted.expiresAtMs,
+    waitedFor === null ? null : encodeBlocking(waitedFor),
+    granted.configVersion,
+  ]
+}
+
+function decodeGranted(tuple: GrantedTuple): Granted {
+  const [
+    id,
+    sequence,
+    clientId,
+    demand,
+    booked,
+    grantedAtMs,
+    startByMs,
+    expiresAtMs,
+    waitedFor,
+    configVersion,
+  ] = tuple
+  return {
+    kind: 'granted',
+    id,
+    sequence,
+    clientId,
+    demand,
+    booked: new Map(booked ?? demand),
+    grantedAtMs,
+    startByMs,
+    expiresAtMs,
+    waitedFor: waitedFor === null ? null : decodeBlocking(waitedFor),
+    configVersion,
+    leasePlace: noPlace(),
+  }
+}
