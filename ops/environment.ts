@@ -58,6 +58,16 @@ export const VARIABLES: readonly Variable[] = [
     meaning: 'a time-skipping test server that is already there',
     standard: 'found or fetched',
   },
+  {
+    name: 'RM_SIMULATOR_LOG',
+    meaning: 'file that the provider simulator appends every decision to',
+    standard: '<RM_DATA_DIR>/logs/provider.log',
+  },
+  {
+    name: 'RM_SIMULATOR_SCENARIO',
+    meaning: "the provider simulator's limits (YAML)",
+    standard: 'simulator/scenarios/default.yaml',
+  },
   { name: 'RM_SIMULATOR_URL', meaning: 'where the provider simulator is', standard: 'none', inner: true },
   { name: 'RM_SAMPLE_WORKER_URL', meaning: 'where the sample workers are', standard: 'none', inner: true },
   { name: 'RM_TEMPORAL_UI_URL', meaning: 'where the Temporal Web UI is', standard: 'none', inner: true },
@@ -70,6 +80,8 @@ export interface Environment {
   readonly adminKey: string | null
   readonly catalogue: string
   readonly isSampleSent: boolean
+  /** Null: the standard place. */
+  readonly simulatorLog: string | null
   readonly databaseUrl: string | null
   readonly temporalAddress: string | null
   readonly namespace: string
@@ -78,6 +90,9 @@ export interface Environment {
   readonly postgresPort: number
 }
 
+/** Never shown, not even when they are wrong. */
+const SECRETS: ReadonlySet<string> = new Set(['DATABASE_URL', 'RM_ADMIN_KEY'])
+
 type Source = Readonly<Record<string, string | undefined>>
 
 /** Parses the variables of `npm start`; throws one Fault that names every variable that cannot be used. */
@@ -85,7 +100,8 @@ export function readEnvironment(source: Source): Environment {
   const wrong: string[] = []
   const text = (name: string): string | null => source[name]?.trim() || null
   const refuse = (name: string, expected: string): void => {
-    wrong.push(`${name} is ${JSON.stringify(source[name])}, expected ${expected}`)
+    const got = SECRETS.has(name) ? 'not usable' : JSON.stringify(source[name])
+    wrong.push(`${name} is ${got}, expected ${expected}`)
   }
   const port = (name: string): number => {
     const value = text(name) ?? standardOf(name)
@@ -116,6 +132,7 @@ export function readEnvironment(source: Source): Environment {
     adminKey,
     catalogue,
     isSampleSent: flag('RM_SAMPLE_REQUEST'),
+    simulatorLog: text('RM_SIMULATOR_LOG'),
     databaseUrl,
     temporalAddress,
     namespace: text('TEMPORAL_NAMESPACE') ?? standardOf('TEMPORAL_NAMESPACE'),

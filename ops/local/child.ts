@@ -183,5 +183,6 @@ function errorIn(line: string): string | null {
     return null
   const message = 'msg' in entry ? String(entry.msg) : ''
   const cause = 'err' in entry && typeof entry.err === 'object' && entry.err !== null ? entry.err : {}
-  return 'message' in cause ? `${message}: ${String(cause.message)}` : message
+  const reason = 'message' in cause ? String(cause.message) : ''
+  return message.includes(reason) ? (message.split('\n', 1)[0] ?? '') : `${message}: ${reason}`
 }

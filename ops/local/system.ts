@@ -12,6 +12,7 @@ import { type Child, type ChildOptions, startChild } from './child.ts'
 import type { Console } from './console.ts'
 import { type Folder, adminKeyFile, keptAdminKey, openFolder } from './folder.ts'
 import { keepServer } from './keep-server.ts'
+import { rotate } from './log-file.ts'
 import { Ports } from './ports.ts'
 import { startPostgres } from './postgres.ts'
 import { runLong } from './run.ts'
@@ -46,15 +47,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 
   const servers: Array<() => Promise<void>> = []
   cleanups.push(async () => void (await Promise.all(servers.map((stop) => stop()))))
-  const companions: Child[] = []
-  cleanups.push(
-    async () => void (await Promise.all(companions.map((child) => child.stop(COMPANION_STOP_MS)))),
-  )
+  const children: Child[] = []
+  cleanups.push(async () => void (await Promise.all(children.map((child) => child.stop(COMPANION_STOP_MS)))))
 
-  const [databaseUrl, temporal, sampleWorkerUrl] = await Promise.all([
+  const [databaseUrl, temporal, companions] = await Promise.all([
     startDatabase(site, servers),
     startOrchestrator(site, servers),
-    startCompanions(site, companions),
+    startCompanions(site, children),
   ])
 
   const adminKey = environment.adminKey ?? keptAdminKey(folder)
@@ -70,7 +69,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       DATABASE_URL: databaseUrl,
       TEMPORAL_ADDRESS: temporal.address,
       TEMPORAL_NAMESPACE: environment.namespace,
-      RM_SAMPLE_WORKER_URL: sampleWorkerUrl,
+      RM_SAMPLE_WORKER_URL: companions.workersUrl,
+      RM_SIMULATOR_URL: companions.simulatorUrl,
       ...(temporal.uiUrl === null ? {} : { RM_TEMPORAL_UI_URL: temporal.uiUrl }),
     },
   })
@@ -144,14 +144,20 @@ async function startOrchestrator(site: Site, servers: Array<() => Promise<void>>
   return { address, uiUrl }
 }
 
-/** The provider simulator and the sample workers; answers the workers' address. */
-async function startCompanions(site: Site, companions: Child[]): Promise<string> {
+interface Companions {
+  readonly simulatorUrl: string
+  readonly workersUrl: string
+}
+
+async function startCompanions(site: Site, children: Child[]): Promise<Companions> {
+  const log = site.environment.simulatorLog ?? join(site.folder.logs, 'provider.log')
+  rotate(log)
   const simulator = await startPart(site, {
     name: 'simulator',
     module: 'simulator/main.ts',
-    env: { PORT: await keptPort(site, 'simulator'), RM_HOST: LOOPBACK, RM_DATA_DIR: site.folder.path },
+    env: { PORT: await keptPort(site, 'simulator'), RM_HOST: LOOPBACK, RM_SIMULATOR_LOG: log },
   })
-  companions.push(simulator)
+  children.push(simulator)
   site.console.say(`provider simulator at ${simulator.url}`)
   const workers = await startPart(site, {
     name: 'sample-workers',
@@ -159,13 +165,12 @@ async function startCompanions(site: Site, companions: Child[]): Promise<string>
     env: {
       PORT: await keptPort(site, 'sample-workers'),
       RM_HOST: LOOPBACK,
-      RM_DATA_DIR: site.folder.path,
       RM_SIMULATOR_URL: simulator.url,
     },
   })
-  companions.push(workers)
+  children.push(workers)
   site.console.say(`sample workers at ${workers.url} (calls: ${workers.url}/calls)`)
-  return workers.url
+  return { simulatorUrl: simulator.url, workersUrl: workers.url }
 }
 
 function startPart(site: Site, part: Pick<ChildOptions, 'name' | 'module' | 'env'>): Promise<Child> {
