@@ -1,0 +1,110 @@
+// A scenario: the simulated providers' limits as data. Groups are found by account and model family; all limits of
+// a group hold together.
+
+import { readFileSync } from 'node:fs'
+import { parse } from 'yaml'
+import { z } from 'zod'
+
+const name = z.string().min(1).max(128)
+const units = z.int().min(1)
+const ms = z.int().min(1)
+
+const LIMITS_MAX = 16
+const GROUPS_MAX = 1_000
+
+/** Every type limits one dimension of a call's cost: `requests`, `tokens`, `emails`, `calls` in flight, ... */
+const limit = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('token-bucket'),
+    dimension: name,
+    capacity: units,
+    refillUnits: units,
+    refillMs: ms,
+  }),
+  z.strictObject({ type: z.literal('sliding-window'), dimension: name, units, windowMs: ms }),
+  z
+    .strictObject({
+      type: z.literal('fixed-window'),
+      dimension: name,
+      units,
+      period: z.enum(['minute', 'hour', 'day', 'month']),
+      timezone: z.string().refine(isTimezone, 'expected an IANA time zone').default('UTC'),
+    })
+    .refine(
+      ({ period, timezone }) => timezone === 'UTC' || period === 'day' || period === 'month',
+      'minutes and hours are aligned to UTC',
+    ),
+  z.strictObject({ type: z.literal('concurrency'), dimension: name, slots: units }),
+])
+
+/**
+ * What a call to a language model costs in `tokens`: Azure's and our default `prompt-plus-max-tokens`, OpenAI's
+ * documented `max-of-prompt-and-max-tokens` (never more than the first), or `declared` by the caller's header.
+ */
+const charge = z.enum(['prompt-plus-max-tokens', 'max-of-prompt-and-max-tokens', 'declared'])
+
+const group = z.strictObject({
+  account: name,
+  /** `*`: every family of the account. */
+  family: name.default('*'),
+  /** Headers and bodies of whom. */
+  style: z.enum(['openai', 'anthropic', 'sendgrid', 'ses', 'twilio', 'deepl', 'plain']).default('plain'),
+  charge: charge.default('prompt-plus-max-tokens'),
+  /** A rejected call takes what it can get of every limit but concurrency. */
+  chargeRejected: z.boolean().default(false),
+  /** `at-completion`: actual use replaces what was charged, up or down, when the answer goes out. */
+  refund: z.enum(['none', 'at-completion']).default('none'),
+  /** How long a call takes where it does not say so itself. */
+  latencyMs: z.int().min(0).default(0),
+  limits: z.array(limit).max(LIMITS_MAX),
+})
+
+export const scenarioSchema = z
+  .strictObject({ name, groups: z.array(group).max(GROUPS_MAX) })
+  .superRefine(({ groups }, context) => {
+    const seen = new Set<string>()
+    for (const [index, { account, family }] of groups.entries()) {
+      const key = groupKey(account, family)
+      if (seen.has(key)) {
+        context.addIssue({ code: 'custom', path: ['groups', index], message: `a second group ${key}` })
+      }
+      seen.add(key)
+    }
+  })
+
+export type Scenario = z.infer<typeof scenarioSchema>
+export type Group = Scenario['groups'][number]
+export type LimitRule = Group['limits'][number]
+export type ChargeRule = Group['charge']
+
+export function groupKey(account: string, family: string): string {
+  return `${account}/${family}`
+}
+
+/** What a limit lets through at most: capacity, units of a window, or slots. */
+export function sizeOf(rule: LimitRule): number {
+  switch (rule.type) {
+    case 'token-bucket':
+      return rule.capacity
+    case 'sliding-window':
+    case 'fixed-window':
+      return rule.units
+    case 'concurrency':
+      return rule.slots
+    default:
+      return rule satisfies never
+  }
+}
+
+/** Reads a scenario from a YAML or JSON file; throws a ZodError that names what is wrong in it. */
+export function readScenario(path: string | URL): Scenario {
+  return scenarioSchema.parse(parse(readFileSync(path, 'utf8')))
+}
+
+function isTimezone(text: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone !== ''
+  } catch {
+    return false
+  }
+}
