@@ -1,7 +1,8 @@
 // Calendar periods in an IANA time zone, DST included.
 //
 // C1  periodStart(t) <= t < periodEnd(t), and periodEnd(t) is the start of the next period.
-// C2  A period begins at the first instant whose local date (or hour, minute) is the period's.
+// C2  A period begins at the first instant whose local date (or hour, minute) is the period's; an hour that DST
+//     repeats is two hours, and one that a half-hour change cuts is shorter.
 
 export type Calendar = { readonly period: 'minute' | 'hour' | 'day' | 'month'; readonly timezone: string }
 
@@ -15,8 +16,10 @@ export function periodStart({ period, timezone }: Calendar, atMs: number): numbe
     case 'minute':
       return Math.floor(atMs / MINUTE_MS) * MINUTE_MS
     case 'hour': {
-      const local = atMs + offsetMs(timezone, atMs)
-      return atMs - (((local % HOUR_MS) + HOUR_MS) % HOUR_MS)
+      const start = atMs - pastHourMs(timezone, atMs)
+      const before = start - pastHourMs(timezone, start)
+      // Where the offset changes by half an hour, the old hours go on until the change.
+      return before === start ? start : before + HOUR_MS <= atMs ? before + HOUR_MS : before
     }
     case 'day': {
       const local = atMs + offsetMs(timezone, atMs)
@@ -39,7 +42,7 @@ export function periodEnd(calendar: Calendar, atMs: number): number {
     case 'minute':
       return start + MINUTE_MS
     case 'hour':
-      return start + HOUR_MS
+      return start + HOUR_MS - pastHourMs(timezone, start)
     case 'day': {
       const local = start + offsetMs(timezone, start)
       return toUtc(timezone, (Math.floor(local / DAY_MS) + 1) * DAY_MS)
@@ -89,6 +92,12 @@ function offsetMs(timezone: string, atMs: number): number {
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = part
   const wholeSecondMs = Math.floor(atMs / 1_000) * 1_000
   return Date.UTC(year, month - 1, day, hour, minute, second) - wholeSecondMs
+}
+
+/** Since the last full hour of local time, in milliseconds. */
+function pastHourMs(timezone: string, atMs: number): number {
+  const local = atMs + offsetMs(timezone, atMs)
+  return ((local % HOUR_MS) + HOUR_MS) % HOUR_MS
 }
 
 /** The first instant at or after local midnight `localMs` (C2): where DST skips midnight, the end of the gap. */

@@ -73,21 +73,22 @@ export type Configure = {
 export type Pause = { readonly kind: 'pause'; readonly atMs: number; readonly paused: boolean }
 
 /**
- * What the ledger knows of an earlier life, told once at a cold start before anything is granted: units
- * are charged as of `grantedAtMs` and slots are held until the lease ends. `expiresAtMs` null: it has
- * ended, only its units are charged and its id is known as ended. No effect.
+ * A grant of an earlier life that the ledger knows, told at a cold start, in the order of `atMs` (the time of the
+ * grant) and before anybody is placed in the queue. `expiresAtMs` null: it has ended, its units are charged and its id
+ * is known as ended. No effect.
  */
 export type Adopt = {
   readonly kind: 'adopt'
   readonly atMs: number
   readonly id: string
   readonly clientId: string
+  /** Units to charge: as reserved, or as used where that is known. */
   readonly demand: Demand
-  readonly grantedAtMs: number
   readonly expiresAtMs: number | null
 }
 
 /** Time passed: leases and deadlines are looked at, and what fits now is granted. */
 export type Tick = { readonly kind: 'tick'; readonly atMs: number }
 
-export type LimiterEvent = Reserve | Settle | Cancel | Extend | Boost | Throttle | Configure | Pause | Tick
+export type LimiterEvent =
+  Reserve | Settle | Cancel | Extend | Boost | Throttle | Configure | Pause | Adopt | Tick

@@ -4,6 +4,7 @@
 // X4  The same events from the same state give the same effects, also over encode and restore at any point.
 // X5  Expected endings are effects; only a broken invariant throws.
 
+import { adopt } from './apply/adopt.ts'
 import { boost, cancel } from './apply/cancel.ts'
 import { configure } from './apply/configure.ts'
 import { conclude, reserve } from './apply/reserve.ts'
@@ -55,6 +56,9 @@ function apply(state: LimiterState, event: LimiterEvent): readonly Effect[] {
     case 'pause':
       state.paused = event.paused
       return [{ kind: 'paused', paused: event.paused, atMs: state.nowMs }]
+    case 'adopt':
+      adopt(state, event)
+      return []
     case 'tick':
       return []
     default:

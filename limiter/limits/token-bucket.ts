@@ -12,6 +12,8 @@ import type { RateMeter } from './meter.ts'
 
 type Bucket = Extract<Limit, { type: 'token-bucket' }>
 
+type Deficit = { readonly units: number; readonly part: number }
+
 export function tokenBucket(
   limit: Bucket,
   jitterMs: number,
@@ -31,40 +33,41 @@ export function tokenBucket(
     if (part === parts) [units, part] = [units + 1, 0]
   }
 
-  function deficitAt(whenMs: number): { units: number; part: number } {
-    const gained = multiplyDivide(perStep, Math.max(0, whenMs - lastMs), 0, parts)
-    const left = { units: units - gained.quotient, part: part - gained.remainder }
-    if (left.part < 0) {
-      left.units -= 1
-      left.part += parts
-    }
-    return left
+  /** What is missing to a full bucket at a time; negative by what refill would pass it. */
+  function deficitAt(whenMs: number): Deficit {
+    return refilled({ units, part }, whenMs - lastMs)
+  }
+
+  function refilled(deficit: Deficit, forMs: number): Deficit {
+    const gained = multiplyDivide(perStep, Math.max(0, forMs), 0, parts)
+    const left = { units: deficit.units - gained.quotient, part: deficit.part - gained.remainder }
+    return left.part < 0 ? { units: left.units - 1, part: left.part + parts } : left
   }
 
   function refill(whenMs: number): void {
-    const left = deficitAt(whenMs)
-    ;[units, part] = left.units < 0 ? [0, 0] : [left.units, left.part]
+    const left = capped(deficitAt(whenMs))
+    units = left.units
+    part = left.part
     lastMs = Math.max(lastMs, whenMs)
   }
 
-  /** Level of the mirrored bucket in whole units, rounded down; `deficit` may be one that refill has passed (negative). */
-  function level(deficit: { units: number; part: number }): number {
+  /** Level of the mirrored bucket in whole units, rounded down. */
+  function level(deficit: Deficit): number {
     const fraction = deficit.part + jitter.remainder
     return limit.capacity - jitter.quotient - deficit.units - Math.ceil(fraction / parts)
   }
 
   function available(whenMs: number): number {
-    const left = deficitAt(whenMs)
-    return level(left.units < 0 ? { units: 0, part: 0 } : left)
+    return level(capped(deficitAt(whenMs)))
   }
 
   function earliest(need: number, whenMs: number): number {
     const missing = need - available(whenMs)
     if (missing <= 0) return whenMs
-    const { units: lacking, part: fraction } = deficitAt(whenMs)
+    const lacking = capped(deficitAt(whenMs))
     const short = {
-      units: Math.max(0, lacking) + need + jitter.quotient - limit.capacity,
-      part: (lacking < 0 ? 0 : fraction) + jitter.remainder,
+      units: lacking.units + need + jitter.quotient - limit.capacity,
+      part: lacking.part + jitter.remainder,
     }
     const whole = multiplyDivide(short.units, parts, short.part, perStep)
     return whenMs + whole.quotient + (whole.remainder > 0 ? 1 : 0)
@@ -77,7 +80,7 @@ export function tokenBucket(
     available,
     earliest,
     soonest: (need, inFlight, whenMs) => earliest(need - inFlight, whenMs),
-    spare: (need, etaMs) => level(deficitAt(etaMs)) - need,
+    spare: (need, etaMs, use) => level(refilled(capped(deficitAt(use.atMs)), etaMs - use.atMs)) - need,
     charge(amount, whenMs) {
       refill(whenMs)
       units += amount
@@ -99,4 +102,9 @@ export function tokenBucket(
       }
     },
   }
+}
+
+/** A full bucket stays full. */
+function capped(deficit: Deficit): Deficit {
+  return deficit.units < 0 ? { units: 0, part: 0 } : deficit
 }

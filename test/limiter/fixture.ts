@@ -1,9 +1,9 @@
 // A limiter under test: short ways to configure it, to tell it things, and to make up random lives for it.
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { Limit } from '../../domain/limit.ts'
 import { URGENCIES } from '../../domain/priority.ts'
-import { RESOURCE_DEFAULTS, type Resource } from '../../domain/resource.ts'
+import { RESOURCE_DEFAULTS, type Demand, type Resource } from '../../domain/resource.ts'
 import type { Effect } from '../../limiter/effect.ts'
 import type { Configure, LimiterEvent, Reserve } from '../../limiter/event.ts'
 import { createState, type LimiterState } from '../../limiter/state.ts'
@@ -113,7 +113,7 @@ export const WORLD: readonly Resource[] = [
 
 const CLIENTS = ['acme', 'bolt', 'cord', 'dune']
 
-const demands = fc
+const demands: fc.Arbitrary<Demand> = fc
   .record({
     a: fc.integer({ min: 0, max: 60 }),
     b: fc.integer({ min: 0, max: 40 }),
@@ -148,26 +148,26 @@ const events: fc.Arbitrary<LimiterEvent> = fc.oneof(
         waitUntilMs: fc.constantFrom(-1, 5_000, 120_000, 3_600_000),
         leaseMs: fc.integer({ min: 1_000, max: 30_000 }),
       })
-      .map((fields) => ({ kind: 'reserve', atMs: 0, ...fields })),
+      .map((fields): LimiterEvent => ({ kind: 'reserve', atMs: 0, ...fields })),
   },
   {
     weight: 6,
     arbitrary: fc
       .record({ id: ids, actual: fc.option(demands) })
-      .map((fields) => ({ kind: 'settle', atMs: 0, ...fields })),
+      .map((fields): LimiterEvent => ({ kind: 'settle', atMs: 0, ...fields })),
   },
-  { weight: 2, arbitrary: ids.map((id) => ({ kind: 'cancel', atMs: 0, id })) },
+  { weight: 2, arbitrary: ids.map((id): LimiterEvent => ({ kind: 'cancel', atMs: 0, id })) },
   {
     weight: 1,
     arbitrary: fc
       .record({ id: ids, leaseMs: fc.integer({ min: 1_000, max: 20_000 }), used: fc.option(demands) })
-      .map((fields) => ({ kind: 'extend', atMs: 0, ...fields })),
+      .map((fields): LimiterEvent => ({ kind: 'extend', atMs: 0, ...fields })),
   },
   {
     weight: 1,
     arbitrary: fc
       .record({ id: ids, points: fc.integer({ min: -20, max: 20 }) })
-      .map((fields) => ({ kind: 'boost', atMs: 0, ...fields })),
+      .map((fields): LimiterEvent => ({ kind: 'boost', atMs: 0, ...fields })),
   },
   {
     weight: 1,
@@ -176,10 +176,10 @@ const events: fc.Arbitrary<LimiterEvent> = fc.oneof(
         resourceId: fc.constantFrom('a', 'b', 'c', 'x'),
         untilMs: fc.integer({ min: 0, max: 4_000 }),
       })
-      .map((fields) => ({ kind: 'throttle', atMs: 0, ...fields })),
+      .map((fields): LimiterEvent => ({ kind: 'throttle', atMs: 0, ...fields })),
   },
-  { weight: 1, arbitrary: fc.boolean().map((paused) => ({ kind: 'pause', atMs: 0, paused })) },
-  { weight: 4, arbitrary: fc.constant({ kind: 'tick', atMs: 0 }) },
+  { weight: 1, arbitrary: fc.boolean().map((paused): LimiterEvent => ({ kind: 'pause', atMs: 0, paused })) },
+  { weight: 4, arbitrary: fc.constant<LimiterEvent>({ kind: 'tick', atMs: 0 }) },
 )
 
 /** A random life of up to `maxLength` events at their times. */
