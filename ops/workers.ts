@@ -1,14 +1,7 @@
 // The Temporal workers of one process: requests and the limiter, each on its own queue.
 
-import { fileURLToPath } from 'node:url'
 import { Client } from '@temporalio/client'
-import {
-  bundleWorkflowCode,
-  Worker,
-  type InjectedSinks,
-  type NativeConnection,
-  type WorkflowBundle,
-} from '@temporalio/worker'
+import { Worker, type InjectedSinks, type NativeConnection, type WorkflowBundle } from '@temporalio/worker'
 import { createLimiterActivities } from '../activities/limiter-activities.ts'
 import type { LimiterView } from '../activities/limiter-view.ts'
 import { createRequestActivities, type ActivityContext } from '../activities/request-activities.ts'
@@ -35,12 +28,6 @@ const SHUTDOWN_FORCE_MS = 5_000
 
 /** Another worker takes the limiter over this soon after its own has died. */
 const LIMITER_STICKY_MS = 2_000
-
-export async function bundleWorkflows(): Promise<WorkflowBundle> {
-  return await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
-  })
-}
 
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const { connection, namespace, context, view, workflowBundle } = options

@@ -81,7 +81,7 @@ export async function limiter(input: LimiterInput): Promise<never> {
   const state = carried === null ? createState() : restore(carried.snapshot)
   if (carried === null) {
     const known = await loadLimiter(group)
-    for (const event of known) outbox.add(step(state, { ...event, atMs: Date.now() }))
+    for (const event of known) outbox.add(step(state, event))
   }
 
   const alarm = new Alarm()

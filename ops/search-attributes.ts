@@ -1,0 +1,21 @@
+// Search attributes of request workflows: registered where they are missing, so that any Temporal will do.
+
+import type { NativeConnection } from '@temporalio/worker'
+import { SEARCH_ATTRIBUTES } from '../activities/requests.ts'
+
+/** `IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
+const KEYWORD = 2
+
+/** Adds what is missing. Rejects where the server does not let us: then an operator adds them (docs/operations.md). */
+export async function registerSearchAttributes(
+  connection: NativeConnection,
+  namespace: string,
+): Promise<void> {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace })
+  const missing = SEARCH_ATTRIBUTES.filter((name) => !(name in customAttributes))
+  if (missing.length === 0) return
+  await connection.operatorService.addSearchAttributes({
+    namespace,
+    searchAttributes: Object.fromEntries(missing.map((name) => [name, KEYWORD])),
+  })
+}
