@@ -16,14 +16,17 @@ const ZONES = [
   'Pacific/Apia',
 ]
 
-function expectPeriods(calendar: { period: (typeof PERIODS)[number]; timezone: string }, atMs: number): void {
+/** True where the period holds the time, is the same from either end, and is followed by the next. */
+function isSound(calendar: { period: (typeof PERIODS)[number]; timezone: string }, atMs: number): boolean {
   const [start, end] = [periodStart(calendar, atMs), periodEnd(calendar, atMs)]
-  expect(start).toBeLessThanOrEqual(atMs)
-  expect(end).toBeGreaterThan(atMs)
-  expect(periodStart(calendar, start)).toBe(start)
-  expect(periodEnd(calendar, start)).toBe(end)
-  expect(periodStart(calendar, end)).toBe(end)
-  expect(periodStart(calendar, end - 1)).toBe(start)
+  return (
+    start <= atMs &&
+    end > atMs &&
+    periodStart(calendar, start) === start &&
+    periodEnd(calendar, start) === end &&
+    periodStart(calendar, end) === end &&
+    periodStart(calendar, end - 1) === start
+  )
 }
 
 test('C1 a period holds its time, and its end is the start of the next', () => {
@@ -32,7 +35,9 @@ test('C1 a period holds its time, and its end is the start of the next', () => {
       fc.constantFrom(...PERIODS),
       fc.constantFrom(...ZONES),
       fc.integer({ min: Date.UTC(2011, 0, 1), max: Date.UTC(2035, 0, 1) }),
-      (period, timezone, atMs) => expectPeriods({ period, timezone }, atMs),
+      (period, timezone, atMs) => {
+        expect(isSound({ period, timezone }, atMs)).toBe(true)
+      },
     ),
     { numRuns: 800 },
   )
@@ -48,7 +53,9 @@ test.each([
 ])('C1 around the change of %s at %s', (timezone, change) => {
   const minutes = [-1_440, -120, -61, -60, -31, -30, -1, 0, 1, 29, 30, 31, 59, 60, 120, 1_440]
   for (const period of PERIODS) {
-    for (const minute of minutes) expectPeriods({ period, timezone }, Date.parse(change) + minute * 60_000)
+    for (const minute of minutes) {
+      expect(isSound({ period, timezone }, Date.parse(change) + minute * 60_000)).toBe(true)
+    }
   }
 })
 
