@@ -45,8 +45,16 @@ export type WorkerCall = {
 export type Admission =
   | { readonly kind: 'admitted'; readonly plan: Plan }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
-  /** The id is known: nothing was done. `sameBody` tells a replay from a mismatch. */
-  | { readonly kind: 'known'; readonly state: RequestState; readonly sameBody: boolean }
+  /**
+   * The id is known: nothing was done. `sameBody` tells a replay from a mismatch. `plan` where it is open and the
+   * body is the same: whoever asks again may go on with it. An open execution is told as `admitted` again.
+   */
+  | {
+      readonly kind: 'known'
+      readonly state: RequestState
+      readonly sameBody: boolean
+      readonly plan: Plan | null
+    }
 
 /** The limiter's name of a request's n-th reservation. */
 export function reservationKey(requestId: string, generation: number): string {

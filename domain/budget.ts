@@ -1,4 +1,14 @@
 // A budget: an amount of USD, or of any resource's unit, that a scope may use in a period.
+//
+// B1  A hard budget never goes over by a hold: a hold fits what remains, or is not taken.
+// B2  A soft budget goes over until its grace ends: use above `amount` counts `overageMultiplier` times, and what
+//     was charged stays within `amount + overageMax`, as long as nobody uses more than was held.
+// B3  Use is recorded as it is, also beyond the hold: a budget goes negative rather than losing it.
+// B4  The surcharge is a function of the use alone, so one booking equals two part bookings.
+// B5  A reset is nothing that runs: each period has its own balance, and use stays in the period of its hold.
+
+import { periodEnd, periodStart } from './calendar.ts'
+import { decimalUnits } from './money.ts'
 
 export const BUDGET_PERIODS = ['minute', 'hour', 'day', 'month', 'total'] as const
 export type BudgetPeriod = (typeof BUDGET_PERIODS)[number]
@@ -11,6 +21,7 @@ export type Enforcement =
   | {
       readonly enforcement: 'soft'
       readonly graceMs: number
+      /** Decimal string of at most 3 decimals, at least 1. */
       readonly overageMultiplier: string
       /** In the budget's own unit: nano-USD, or units of the resource. */
       readonly overageMax: number
@@ -26,3 +37,72 @@ export type Budget = {
   readonly period: BudgetPeriod
   readonly timezone: string
 } & Enforcement
+
+/** What a period of a budget holds, in the budget's unit. */
+export type Balance = {
+  readonly held: number
+  readonly used: number
+  /** What soft use above the amount costs on top. */
+  readonly surcharge: number
+  /** When the charge first went above the amount. */
+  readonly crossedAtMs: number | null
+}
+
+export const EMPTY_BALANCE: Balance = { held: 0, used: 0, surcharge: 0, crossedAtMs: null }
+
+export type Span = { readonly startMs: number; readonly endMs: number | null }
+
+const MULTIPLIER_DECIMALS = 3
+const MULTIPLIER_ONE = 1_000n
+
+/** The period that holds `atMs`; `total` is one period without end. */
+export function spanOf({ period, timezone }: Pick<Budget, 'period' | 'timezone'>, atMs: number): Span {
+  if (period === 'total') return { startMs: 0, endMs: null }
+  const calendar = { period, timezone }
+  return { startMs: periodStart(calendar, atMs), endMs: periodEnd(calendar, atMs) }
+}
+
+/** Use with its surcharge: `used` of the wire. */
+export function chargedOf({ used, surcharge }: Balance): number {
+  return used + surcharge
+}
+
+/** `amount - used - held`; negative where more was used than there is. */
+export function remainingOf({ amount }: Budget, balance: Balance): number {
+  return amount - chargedOf(balance) - balance.held
+}
+
+export type HoldTaken =
+  | { readonly kind: 'held'; readonly amount: number }
+  | { readonly kind: 'exceeded'; readonly needed: number; readonly remaining: number }
+
+/** What a hold of `units` takes of the budget, or why it does not fit. Nothing is needed for 0 units. */
+export function holdOf(budget: Budget, balance: Balance, units: number, atMs: number): HoldTaken {
+  const remaining = remainingOf(budget, balance)
+  const over = Math.min(units, Math.max(0, units - remaining))
+  const needed = units + surchargeOn(budget, over)
+  const allowed = remaining + overageLeft(budget, balance, atMs)
+  if (units === 0 || needed <= allowed) return { kind: 'held', amount: needed }
+  return { kind: 'exceeded', needed, remaining }
+}
+
+/** What `units` more (or less, where negative) change of the surcharge (B4). */
+export function surchargeOf(budget: Budget, balance: Balance, units: number): number {
+  const before = surchargeOn(budget, Math.max(0, balance.used - budget.amount))
+  const after = surchargeOn(budget, Math.max(0, balance.used + units - budget.amount))
+  return Math.max(after - before, -balance.surcharge)
+}
+
+function overageLeft(budget: Budget, { crossedAtMs }: Balance, atMs: number): number {
+  if (budget.enforcement === 'hard') return 0
+  const isInGrace = crossedAtMs === null || atMs < crossedAtMs + budget.graceMs
+  return isInGrace ? budget.overageMax : 0
+}
+
+/** Rounded up. */
+function surchargeOn(budget: Budget, unitsOver: number): number {
+  if (budget.enforcement === 'hard' || unitsOver === 0) return 0
+  const multiplier = decimalUnits(budget.overageMultiplier, MULTIPLIER_DECIMALS)
+  const thousandths = BigInt(unitsOver) * (multiplier - MULTIPLIER_ONE)
+  return Number((thousandths + MULTIPLIER_ONE - 1n) / MULTIPLIER_ONE)
+}

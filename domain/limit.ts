@@ -37,3 +37,26 @@ const PERIOD_MS: Readonly<Record<CalendarPeriod, number>> = {
 export function periodMsOf(period: CalendarPeriod): number {
   return PERIOD_MS[period]
 }
+
+/** What one demand of `units` takes of a limit, in the limit's own units. */
+export function needOfLimit(limit: Limit, units: number): number {
+  return limit.type === 'concurrency' && limit.per === 'reservation' ? 1 : units
+}
+
+/** The most that a limit admits at once, mirrored for a delay of 0 to `jitterMs`: more is impossible. */
+export function sizeOfLimit(limit: Limit, jitterMs: number): number {
+  switch (limit.type) {
+    case 'token-bucket': {
+      const refillMs = BigInt(limit.refillMs)
+      const drained = (BigInt(limit.refillUnits) * BigInt(jitterMs) + refillMs - 1n) / refillMs
+      return Math.max(0, limit.capacity - Number(drained))
+    }
+    case 'sliding-window':
+    case 'fixed-window':
+      return limit.units
+    case 'concurrency':
+      return limit.slots
+    default:
+      return limit satisfies never
+  }
+}

@@ -66,6 +66,13 @@ export function isUnitPrice(text: string): boolean {
   return price !== null && price >= 0n
 }
 
+/** Reads a decimal of at most `decimals` decimals as an integer of its last one. Throws RangeError where it is none. */
+export function decimalUnits(text: string, decimals: number): bigint {
+  const units = parseDecimal(text, decimals)
+  if (units === null) throw new RangeError(`"${text}" is no decimal of at most ${decimals} decimals`)
+  return units
+}
+
 function parseDecimal(text: string, decimals: number): bigint | null {
   const match = /^(-?)(\d{1,15})(?:\.(\d+))?$/.exec(text)
   if (match === null) return null

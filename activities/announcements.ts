@@ -1,0 +1,134 @@
+// Tells every process which requests changed, so that nobody polls: one NOTIFY for many ids.
+//
+// N1  Announce after the commit: whoever hears of a change can read it.
+// N2  One NOTIFY is under way at a time; ids that come meanwhile go together in the next one.
+// N3  Nothing depends on a notification: who waits also looks again every RECHECK_MS.
+
+import type { ListenMeta } from 'postgres'
+import type { Sql } from './ledger/database.ts'
+
+const CHANNEL = 'rm_changed'
+/** Postgres takes less than 8,000. */
+const PAYLOAD_BYTES_MAX = 7_900
+const SEPARATOR = ','
+const RECHECK_MS = 1_000
+
+export class Announcements {
+  readonly #sql: Sql
+  readonly #listeners = new Map<string, Set<() => void>>()
+  #listening: ListenMeta | null = null
+  #pending = new Set<string>()
+  #flushing: Promise<void> | null = null
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** Listens to the other processes, on a connection of its own that comes back by itself. */
+  async start(): Promise<void> {
+    this.#listening = await this.#sql.listen(CHANNEL, (payload) => this.#emit(payload.split(SEPARATOR)))
+  }
+
+  async stop(): Promise<void> {
+    await this.#flushing
+    await this.#listening?.unlisten()
+    this.#listening = null
+  }
+
+  /** Resolves when the other processes were told; those who wait in this one hear it at once. */
+  async announce(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
+    this.#emit(ids)
+    for (const id of ids) this.#pending.add(id)
+    // Ids that come while a flush is under way may have missed it: they wait for the next one (N2).
+    await this.#flushing
+    while (ids.some((id) => this.#pending.has(id))) {
+      this.#flushing ??= this.#flush().finally(() => {
+        this.#flushing = null
+      })
+      await this.#flushing
+    }
+  }
+
+  /** What `read` gives as soon as it is not null: looks at once, at each announcement of `id`, and now and then. Null at the timeout. */
+  async waitFor<T>(id: string, read: () => Promise<T | null>, timeoutMs: number): Promise<T | null> {
+    const untilMs = performance.now() + timeoutMs
+    const bell = new Bell()
+    this.#subscribe(id, bell.ring)
+    try {
+      for (;;) {
+        bell.rearm()
+        const value = await read()
+        if (value !== null) return value
+        const leftMs = untilMs - performance.now()
+        if (leftMs <= 0) return null
+        await bell.heard(Math.min(leftMs, RECHECK_MS))
+      }
+    } finally {
+      this.#unsubscribe(id, bell.ring)
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const ids = [...this.#pending]
+    this.#pending = new Set()
+    await this.#sql`select pg_notify(${CHANNEL}, payload) from unnest(${payloadsOf(ids)}::text[]) as payload`
+  }
+
+  #emit(ids: readonly string[]): void {
+    for (const id of ids) for (const ring of this.#listeners.get(id) ?? []) ring()
+  }
+
+  #subscribe(id: string, ring: () => void): void {
+    const rings = this.#listeners.get(id) ?? new Set()
+    this.#listeners.set(id, rings.add(ring))
+  }
+
+  #unsubscribe(id: string, ring: () => void): void {
+    const rings = this.#listeners.get(id)
+    rings?.delete(ring)
+    if (rings?.size === 0) this.#listeners.delete(id)
+  }
+}
+
+/** Remembers that it rang, so that nothing is missed between looking and waiting. */
+class Bell {
+  #hasRung = false
+  #wake: (() => void) | null = null
+
+  readonly ring = (): void => {
+    this.#hasRung = true
+    this.#wake?.()
+  }
+
+  rearm(): void {
+    this.#hasRung = false
+  }
+
+  async heard(timeoutMs: number): Promise<void> {
+    if (this.#hasRung) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#wake = null
+  }
+}
+
+/** Ids joined, in as few payloads as they need. Ids are ASCII: characters are bytes. */
+function payloadsOf(ids: readonly string[]): string[] {
+  const payloads: string[] = []
+  let payload = ''
+  for (const id of ids) {
+    const longer = payload === '' ? id : `${payload}${SEPARATOR}${id}`
+    if (longer.length <= PAYLOAD_BYTES_MAX) payload = longer
+    else {
+      payloads.push(payload)
+      payload = id
+    }
+  }
+  return payload === '' ? payloads : [...payloads, payload]
+}

@@ -1,0 +1,93 @@
+// Rows of the ledger as values of the domain, and back. Columns are trusted: the tables' checks hold them.
+
+import type { Plan, WorkerCall } from '../../domain/admission.ts'
+import type { Balance, Budget, BudgetPeriod } from '../../domain/budget.ts'
+import type { Json } from '../../domain/failure.ts'
+import { nano } from '../../domain/money.ts'
+import type { Urgency } from '../../domain/priority.ts'
+import { toDemand } from '../../domain/resource.ts'
+
+export type PlanRow = {
+  readonly id: string
+  readonly generation: number
+  readonly clientId: string
+  readonly tier: string
+  readonly maxConcurrent: number | null
+  readonly urgency: Urgency
+  readonly demand: Readonly<Record<string, number>>
+  readonly createdAt: number
+  readonly deferUntil: number | null
+  readonly waitUntil: number
+  readonly leaseMs: number
+  readonly deadline: number | null
+  readonly estimatedCost: number
+  readonly configVersion: number
+  readonly call: Omit<WorkerCall, 'input'> | null
+  readonly input: Json
+}
+
+export function planFromRow(row: PlanRow): Plan {
+  return {
+    requestId: row.id,
+    generation: row.generation,
+    clientId: row.clientId,
+    tier: row.tier,
+    maxConcurrent: row.maxConcurrent,
+    urgency: row.urgency,
+    demand: toDemand(row.demand),
+    admittedAtMs: row.createdAt,
+    deferUntilMs: row.deferUntil,
+    waitUntilMs: row.waitUntil,
+    leaseMs: row.leaseMs,
+    deadlineMs: row.deadline,
+    estimatedNanoUsd: nano(row.estimatedCost),
+    configVersion: row.configVersion,
+    call: row.call === null ? null : { ...row.call, input: row.input },
+  }
+}
+
+/** A budget's columns, also as JSON: amounts are safe integers by the table's checks. */
+export type BudgetRow = {
+  readonly id: number
+  readonly scope: string
+  readonly depth: number
+  readonly unit: string
+  readonly period: BudgetPeriod
+  readonly timezone: string
+  readonly source: 'own' | 'tier'
+  readonly amount: number | null
+  readonly enforcement: 'hard' | 'soft'
+  readonly graceMs: number | null
+  readonly overageMultiplier: string | null
+  readonly overageMax: number | null
+}
+
+/** `tierAmount`: what a budget of the source `tier` amounts to. */
+export function budgetFromRow(row: BudgetRow, tierAmount = 0): Budget {
+  const { scope, unit, period, timezone } = row
+  const base = { scope, unit, period, timezone, amount: row.amount ?? tierAmount }
+  if (row.enforcement === 'hard') return { ...base, enforcement: 'hard' }
+  return {
+    ...base,
+    enforcement: 'soft',
+    graceMs: row.graceMs ?? 0,
+    overageMultiplier: row.overageMultiplier ?? '1',
+    overageMax: row.overageMax ?? 0,
+  }
+}
+
+export type BalanceRow = {
+  readonly held: number
+  readonly used: number
+  readonly surcharge: number
+  readonly crossedAt: number | null
+}
+
+export function balanceFromRow({ held, used, surcharge, crossedAt }: BalanceRow): Balance {
+  return { held, used, surcharge, crossedAtMs: crossedAt }
+}
+
+/** Names one period of one budget. */
+export function periodKey(budgetId: number, startsAtMs: number): string {
+  return `${budgetId} ${startsAtMs}`
+}

@@ -1,0 +1,189 @@
+// Admission: facts in, a draft or a refusal out. What it may hold is decided next (hold.ts), under locks.
+//
+// A1  A refusal is found in this order: the client, what is asked for, whether it can ever fit, its price, its
+//     highest cost, the queues; budgets come last. The first one is told.
+// A2  An urgency above the client's `priorityMax` is lowered, never refused.
+// A3  The longest wait counts from the start of waiting, is bounded by the resources, and by the deadline.
+
+import type { WorkerCall } from './admission.ts'
+import type { Ask, ExecutionAsk } from './ask.ts'
+import { concurrencyOf, type Client } from './client.ts'
+import { estimateOf, type DemandSource } from './estimate.ts'
+import type { Refusal } from './failure.ts'
+import { needOfLimit, sizeOfLimit } from './limit.ts'
+import type { NanoUsd } from './money.ts'
+import { priceDemand, type Prices } from './price.ts'
+import { cappedUrgency, priorityOf, type Urgency } from './priority.ts'
+import * as refusals from './refusals.ts'
+import { RESOURCE_DEFAULTS, type Demand, type Resource } from './resource.ts'
+import type { Template } from './template.ts'
+import type { Tier } from './tier.ts'
+import type { Worker } from './worker.ts'
+
+/** What the ledger knows of the names in an ask; null or absent where it knows nothing. */
+export type Facts = {
+  readonly configVersion: number
+  readonly client: Client | null
+  readonly tier: Tier | null
+  readonly template: Template | null
+  readonly worker: Worker | null
+  readonly resources: Readonly<Record<string, Resource>>
+  readonly prices: Prices
+  /** Requests that wait, by resource; counted up to the resource's `maxQueue`. */
+  readonly waiting: Readonly<Record<string, number>>
+}
+
+/** A plan without its identity, before its holds are taken. */
+export type Draft = {
+  readonly client: Client
+  readonly tier: Tier
+  readonly maxConcurrent: number | null
+  readonly urgency: Urgency
+  readonly demand: Demand
+  readonly demandFrom: DemandSource
+  readonly deferUntilMs: number | null
+  readonly waitUntilMs: number
+  /** How long it may wait again after a grant was given back. */
+  readonly longestWaitMs: number
+  readonly leaseMs: number
+  readonly deadlineMs: number | null
+  readonly estimatedNanoUsd: NanoUsd
+  readonly configVersion: number
+  readonly call: WorkerCall | null
+}
+
+export type Judgement =
+  { readonly kind: 'draft'; readonly draft: Draft } | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** The lease of an execution goes on this long after its worker's timeout; the activity renews it. */
+export const LEASE_MARGIN_MS = 45_000
+const QUEUE_FULL_RETRY_MS = 5_000
+const DEFAULT_ACTION = 'execute'
+
+export function judge(ask: Ask, facts: Facts, atMs: number): Judgement {
+  const { client, tier, template, worker } = facts
+  if (client === null) return refused(refusals.unknown('client', ask.clientId))
+  if (tier === null) return refused(refusals.unknown('tier', client.tier))
+  const call = ask.kind === 'execution' ? callOf(ask, { client, tier, template, worker }) : null
+  if (call?.kind === 'refused') return call
+
+  const { demand, from } = estimateOf(ask, template, worker)
+  const no = refusalOfDemand(demand, facts)
+  if (no !== null) return refused(no)
+  const cost = costOfAsk(ask, demand, facts.prices)
+  if (cost.kind === 'refused') return cost
+  const full = fullQueue(demand, facts)
+  if (full !== null) return refused(full)
+
+  const times = timesOf(ask, demand, facts, atMs)
+  if (times.deadlineMs !== null && times.deadlineMs <= (times.deferUntilMs ?? atMs)) {
+    return refused(refusals.invalid('the deadline passes before the request may start'))
+  }
+  const draft: Draft = {
+    client,
+    tier,
+    maxConcurrent: concurrencyOf(client, tier),
+    urgency: cappedUrgency(ask.urgency, client.priorityMax),
+    demand,
+    demandFrom: from,
+    ...times,
+    leaseMs: ask.kind === 'reservation' ? ask.ttlMs : (call?.call.timeoutMs ?? 0) + LEASE_MARGIN_MS,
+    estimatedNanoUsd: cost.nanoUsd,
+    configVersion: facts.configVersion,
+    call: call?.call ?? null,
+  }
+  return { kind: 'draft', draft }
+}
+
+type Refused = { readonly kind: 'refused'; readonly refusal: Refusal }
+
+function refused(refusal: Refusal): Refused {
+  return { kind: 'refused', refusal }
+}
+
+type Names = {
+  readonly client: Client
+  readonly tier: Tier
+  readonly template: Template | null
+  readonly worker: Worker | null
+}
+
+function callOf(
+  ask: ExecutionAsk,
+  { client, tier, template, worker }: Names,
+): Refused | { readonly kind: 'call'; readonly call: WorkerCall } {
+  if (ask.template !== null && template === null) return refused(refusals.unknown('template', ask.template))
+  const name = ask.worker ?? template?.worker
+  if (name === undefined) return refused(refusals.invalid('one of `template` and `worker` is required'))
+  if (worker === null) return refused(refusals.unknown('worker', name))
+  if (worker.planned) {
+    return refused(refusals.unknown('worker', name, `the worker "${name}" is planned and takes no work yet`))
+  }
+  const urgency = cappedUrgency(ask.urgency, client.priorityMax)
+  const call: WorkerCall = {
+    worker: worker.name,
+    action: ask.action ?? template?.action ?? worker.capabilities[0] ?? DEFAULT_ACTION,
+    input: ask.input,
+    target: worker.target,
+    timeoutMs: worker.timeoutMs,
+    expectedMs: template?.expectedMs ?? worker.expectedMs,
+    retryPolicy: worker.retryPolicy,
+    priority: priorityOf({ tier: tier.points, urgency, waitedMs: 0, fairness: 0, boost: 0 }).score,
+  }
+  return { kind: 'call', call }
+}
+
+/** Unknown names first, then what can never fit. */
+function refusalOfDemand(demand: Demand, { resources }: Facts): Refusal | null {
+  for (const [id, units] of demand) {
+    if (resources[id] === undefined) return refusals.unknown('resource', id)
+    if (units < 1) return refusals.invalid(`the demand of "${id}" is ${units}, expected at least 1 unit`)
+  }
+  for (const [id, units] of demand) {
+    const { limits = [], jitterMs = 0 } = resources[id] ?? {}
+    for (const [index, limit] of limits.entries()) {
+      const needed = needOfLimit(limit, units)
+      const size = sizeOfLimit(limit, jitterMs)
+      if (needed > size) return refusals.impossible(id, { limit: index, needed, size })
+    }
+  }
+  return null
+}
+
+/** A reservation may bring its own cost; everything else is priced by its demand. */
+function costOfAsk(
+  ask: Ask,
+  demand: Demand,
+  prices: Prices,
+): Refused | { readonly kind: 'cost'; readonly nanoUsd: NanoUsd } {
+  if (ask.kind === 'reservation' && ask.costNanoUsd !== null)
+    return { kind: 'cost', nanoUsd: ask.costNanoUsd }
+  const priced = priceDemand(demand, prices)
+  if (priced.kind === 'unknown-price') return refused(refusals.unknownPrice(priced.resourceId))
+  const max = ask.kind === 'execution' ? ask.maxCostNanoUsd : null
+  if (max !== null && priced.totalNanoUsd > max) return refused(refusals.costLimit(priced.totalNanoUsd, max))
+  return { kind: 'cost', nanoUsd: priced.totalNanoUsd }
+}
+
+/** As the ledger counts, so that it is told at once; the limiter counts exactly. */
+function fullQueue(demand: Demand, { resources, waiting }: Facts): Refusal | null {
+  for (const [id] of demand) {
+    const maxQueue = resources[id]?.maxQueue ?? 0
+    const count = waiting[id] ?? 0
+    if (count > 0 && count >= maxQueue) return refusals.queueFull(id, maxQueue, QUEUE_FULL_RETRY_MS)
+  }
+  return null
+}
+
+type Times = Pick<Draft, 'deferUntilMs' | 'waitUntilMs' | 'longestWaitMs' | 'deadlineMs'>
+
+function timesOf(ask: Ask, demand: Demand, { resources }: Facts, atMs: number): Times {
+  const asked = ask.kind === 'execution' ? ask.deferUntilMs : null
+  const deferUntilMs = asked !== null && asked > atMs ? asked : null
+  const deadlineMs = ask.kind === 'execution' ? ask.deadlineMs : null
+  const waits = demand.map(([id]) => resources[id]?.maxWaitMs ?? RESOURCE_DEFAULTS.maxWaitMs)
+  const boundMs = waits.length === 0 ? RESOURCE_DEFAULTS.maxWaitMs : Math.min(...waits)
+  const longestWaitMs = Math.min(ask.maxWaitMs ?? boundMs, boundMs)
+  const waitUntilMs = Math.min((deferUntilMs ?? atMs) + longestWaitMs, deadlineMs ?? Number.MAX_SAFE_INTEGER)
+  return { deferUntilMs, waitUntilMs, longestWaitMs, deadlineMs }
+}

@@ -1,0 +1,77 @@
+// Holds: what an admitted request sets aside in every budget above it, all of them or none.
+//
+// H1  Budgets are looked at in path order, root first; the first that does not fit is the one that is told.
+// H2  Every budget of the path is held, be it with 0: what is used beyond the hold is booked there too.
+// H3  A client whose tier has a monthly budget and who has none of its own has the tier's, hard.
+
+import { budgetExceeded, dailyRequestsUsed } from './refusals.ts'
+import { EMPTY_BALANCE, USD_UNIT, holdOf, remainingOf, spanOf, type Balance, type Budget } from './budget.ts'
+import { periodEnd } from './calendar.ts'
+import type { Client } from './client.ts'
+import type { Refusal } from './failure.ts'
+import { parseUsd, type NanoUsd } from './money.ts'
+import type { Demand } from './resource.ts'
+import type { Tier } from './tier.ts'
+
+const TIER_BUDGET = { unit: USD_UNIT, period: 'month', timezone: 'UTC', enforcement: 'hard' } as const
+
+/** The month budget that a client has from its tier (H3); null where it has its own, or the tier has none. */
+export function tierBudget(
+  client: Client,
+  tier: Tier,
+  own: readonly Pick<Budget, 'scope' | 'unit' | 'period'>[],
+): Budget | null {
+  if (tier.monthlyBudgetUsd === null) return null
+  const { unit, period } = TIER_BUDGET
+  const hasOwn = own.some((one) => one.scope === client.id && one.unit === unit && one.period === period)
+  if (hasOwn) return null
+  const amount = parseUsd(tier.monthlyBudgetUsd)
+  return amount === null ? null : { scope: client.id, amount, ...TIER_BUDGET }
+}
+
+/** Units that a demand and its cost need of a budget. */
+export function needOfBudget({ unit }: Pick<Budget, 'unit'>, demand: Demand, cost: NanoUsd): number {
+  if (unit === USD_UNIT) return cost
+  return demand.find(([resourceId]) => resourceId === unit)?.[1] ?? 0
+}
+
+export type HeldBudget<B extends Budget> = { readonly budget: B; readonly amount: number }
+
+export type Holds<B extends Budget> =
+  | { readonly kind: 'held'; readonly holds: readonly HeldBudget<B>[] }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+export type Claim<B extends Budget> = {
+  /** In path order, with the balance of the period that holds `atMs`; null: the period is new. */
+  readonly budgets: readonly (readonly [budget: B, balance: Balance | null])[]
+  readonly demand: Demand
+  readonly costNanoUsd: NanoUsd
+  readonly atMs: number
+}
+
+/** All holds, or the first budget that refuses (H1, H2). */
+export function takeHolds<B extends Budget>({ budgets, demand, costNanoUsd, atMs }: Claim<B>): Holds<B> {
+  const holds: HeldBudget<B>[] = []
+  for (const [budget, kept] of budgets) {
+    const balance = kept ?? EMPTY_BALANCE
+    const taken = holdOf(budget, balance, needOfBudget(budget, demand, costNanoUsd), atMs)
+    if (taken.kind === 'exceeded') {
+      const shortage = {
+        needed: taken.needed,
+        remaining: remainingOf(budget, balance),
+        resetsAtMs: spanOf(budget, atMs).endMs,
+      }
+      return { kind: 'refused', refusal: budgetExceeded(budget, shortage) }
+    }
+    holds.push({ budget, amount: taken.amount })
+  }
+  return { kind: 'held', holds }
+}
+
+/** The refusal of one request more today (UTC), or null. */
+export function refusalOfDay(client: Client, requestsToday: number, atMs: number): Refusal | null {
+  const limit = client.dailyRequests
+  if (limit === null || requestsToday < limit) return null
+  const tomorrowMs = periodEnd({ period: 'day', timezone: 'UTC' }, atMs)
+  return dailyRequestsUsed(client.id, limit, tomorrowMs - atMs)
+}

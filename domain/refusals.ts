@@ -1,0 +1,87 @@
+// Every way in which admission says no, with the members that go over the wire (api 8, "Problem members").
+
+import { USD_UNIT, type Budget } from './budget.ts'
+import type { Json, ProblemCode, Refusal } from './failure.ts'
+import { formatUsd, nano, type NanoUsd } from './money.ts'
+
+export function unknown(
+  kind: 'client' | 'worker' | 'template' | 'tier' | 'resource',
+  name: string,
+  detail = `there is no ${kind} "${name}"`,
+): Refusal {
+  return refusal(`unknown-${kind}`, detail, { [kind]: name })
+}
+
+export function unknownPrice(resource: string): Refusal {
+  return refusal('unknown-price', `the resource "${resource}" has no price that is in force`, { resource })
+}
+
+export function invalid(detail: string): Refusal {
+  return refusal('invalid-request', detail, {})
+}
+
+type Sizes = { readonly limit: number; readonly needed: number; readonly size: number }
+
+export function impossible(resource: string, { limit, needed, size }: Sizes): Refusal {
+  return refusal(
+    'impossible',
+    `"${resource}" can never give ${needed}: its limit ${limit} admits at most ${size} at once`,
+    { resource, limit, needed, size },
+  )
+}
+
+export function costLimit(estimated: NanoUsd, max: NanoUsd): Refusal {
+  const estimatedCostUsd = formatUsd(estimated)
+  const maxCostUsd = formatUsd(max)
+  const detail = `the estimated cost of ${estimatedCostUsd} USD is above the maximum of ${maxCostUsd} USD`
+  return refusal('cost-limit', detail, { estimatedCostUsd, maxCostUsd })
+}
+
+export function queueFull(resource: string, size: number, retryAfterMs: number): Refusal {
+  return refusal('queue-full', `${size} requests wait for "${resource}", and no more may`, {
+    resource,
+    size,
+    retryAfterMs,
+  })
+}
+
+export function dailyRequestsUsed(clientId: string, limit: number, retryAfterMs: number): Refusal {
+  return refusal(
+    'insufficient-resources',
+    `the client "${clientId}" has used its ${limit} requests of today`,
+    {
+      resource: `client:${clientId}`,
+      limit: 'dailyRequests',
+      needed: 1,
+      available: 0,
+      retryAfterMs,
+    },
+  )
+}
+
+type Shortage = { readonly needed: number; readonly remaining: number; readonly resetsAtMs: number | null }
+
+export function budgetExceeded(budget: Budget, { needed, remaining, resetsAtMs }: Shortage): Refusal {
+  const { scope, unit, period, enforcement } = budget
+  const inUnit = (amount: number) => amountOf(unit, amount)
+  return refusal(
+    'budget-exceeded',
+    `the ${period} budget of "${scope}" has ${inUnit(remaining)} ${unit} left, and ${inUnit(needed)} is needed`,
+    {
+      scope,
+      budget: { unit, period, amount: inUnit(budget.amount), enforcement },
+      needed: inUnit(needed),
+      remaining: inUnit(remaining),
+      resetsAt: resetsAtMs === null ? null : new Date(resetsAtMs).toISOString(),
+    },
+  )
+}
+
+/** An amount in a budget's unit as it is told: a decimal string of USD, else an integer. */
+export function amountOf(unit: string, amount: number): string | number {
+  return unit === USD_UNIT ? formatUsd(nano(amount)) : amount
+}
+
+function refusal(code: ProblemCode, detail: string, members: Readonly<Record<string, Json>>): Refusal {
+  return { code, detail, members }
+}
