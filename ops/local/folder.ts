@@ -5,9 +5,9 @@
 // Layout: lock, admin-key, ports.json, logs/, run/ (who runs), postgres/, temporal/.
 
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { join, resolve, sep } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 
 import { PROJECT } from '../environment.ts'
 import { Fault, codeOf } from '../fault.ts'
@@ -27,10 +27,10 @@ export function openFolder(path: string): Folder {
   refuseForeign(path)
   const folder = { path, logs: join(path, 'logs'), run: join(path, 'run') }
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    make(path)
     chmodSync(path, 0o700)
-    mkdirSync(folder.logs, { recursive: true, mode: 0o700 })
-    mkdirSync(folder.run, { recursive: true, mode: 0o700 })
+    make(folder.logs)
+    make(folder.run)
     const holder = takeLock(join(path, 'lock'))
     if (holder !== null) throw inUse(path, holder.pid)
   } catch (error) {
@@ -61,6 +61,13 @@ export function keptSecret(file: string): string {
   return secret
 }
 
+// Step by step, because Node's own recursive way never ends where a folder refuses new ones by ENOENT (/proc does).
+function make(path: string): void {
+  if (existsSync(path)) return
+  make(dirname(path))
+  mkdirSync(path, { mode: 0o700 })
+}
+
 // A folder that holds the project, the home or every temporary file would be closed to all others by F1.
 function refuseForeign(path: string): void {
   const guarded = [PROJECT, homedir(), tmpdir()].map((folder) => resolve(folder))
@@ -87,6 +94,7 @@ function unusable(path: string, error: unknown): unknown {
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
+    case 'ENOENT':
       return new Fault(`The data folder ${path} cannot be written (${code}).`, remedy)
     case 'ENOTDIR':
     case 'EEXIST':

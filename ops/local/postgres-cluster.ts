@@ -53,6 +53,8 @@ export async function openCluster(
   }
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, 'cluster')
+  if (existsSync(path) && !existsSync(join(folder, 'password')))
+    throw damaged(folder, 'the file password is missing')
   const cluster: Cluster = {
     path,
     pathInside: isRoot ? '/proc/self/cwd' : path,

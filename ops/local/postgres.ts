@@ -24,6 +24,15 @@ const POLL_MS = 25
 const STOP_MS = 4_000
 const PORT_ATTEMPTS_MAX = 5
 
+/** What a client meets while a server is still coming up: nobody listens, or it says that it is not ready. */
+const COMING_UP: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'CONNECTION_CLOSED',
+  'CONNECT_TIMEOUT',
+  '57P03',
+])
+
 const SETTINGS = [
   `listen_addresses=${HOST}`,
   'unix_socket_directories=',
@@ -88,7 +97,11 @@ async function launch(cluster: Cluster, options: PostgresOptions): Promise<Local
   const ended = new AbortController()
   child.once('exit', () => ended.abort())
   child.once('error', () => ended.abort())
-  if (!(await isReady(server, ended.signal))) {
+  const isServing = await isReady(server, ended.signal).catch((error: unknown) => {
+    child.kill('SIGINT')
+    throw damaged(options.folder, error instanceof Error ? error.message : String(error))
+  })
+  if (!isServing) {
     const lines = linesSince(options.logFile, logFrom)
     if (lines.some((line) => line.includes('could not bind'))) return null
     const reason = lines.findLast((line) => /FATAL|PANIC|error/.test(line)) ?? 'it ended without a word'
@@ -106,7 +119,7 @@ async function launch(cluster: Cluster, options: PostgresOptions): Promise<Local
   }
 }
 
-/** True once the database is there; false when the server has ended before. */
+/** True once the database is there; false when the server has ended before. Rejects when it will never answer. */
 async function isReady(server: string, ended: AbortSignal): Promise<boolean> {
   const deadline = Date.now() + READY_MS
   while (!ended.aborted) {
@@ -116,7 +129,7 @@ async function isReady(server: string, ended: AbortSignal): Promise<boolean> {
       if (row === undefined) await sql.unsafe(`create database ${DATABASE}`)
       return true
     } catch (error) {
-      if (Date.now() > deadline) throw error
+      if (!COMING_UP.has(codeOf(error) ?? '') || Date.now() > deadline) throw error
     } finally {
       await sql.end({ timeout: 1 })
     }

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, openSync, readSync, closeSync, rmSync } from 'no
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-import { Fault } from '../fault.ts'
+import { Fault, codeOf } from '../fault.ts'
 import { lengthOf, linesSince, rotate } from './log-file.ts'
 import type { Ports } from './ports.ts'
 import { end, endRecorded, identify, recordProcess } from './processes.ts'
@@ -142,11 +142,15 @@ async function isReady(url: string, ended: AbortSignal): Promise<boolean> {
 function refuseDamaged(folder: string, database: string): void {
   if (!existsSync(database)) return
   const head = Buffer.alloc(SQLITE_MAGIC.length)
-  const file = openSync(database, 'r')
-  const length = readSync(file, head)
-  closeSync(file)
-  if (length > 0 && head.toString('latin1') !== SQLITE_MAGIC)
-    throw damaged(folder, 'temporal.db is no database')
+  try {
+    const file = openSync(database, 'r')
+    const length = readSync(file, head)
+    closeSync(file)
+    if (length === 0) return
+  } catch (error) {
+    throw damaged(folder, `temporal.db cannot be read (${codeOf(error) ?? String(error)})`)
+  }
+  if (head.toString('latin1') !== SQLITE_MAGIC) throw damaged(folder, 'temporal.db is no database')
 }
 
 function damaged(folder: string, reason: string): Fault {

@@ -93,6 +93,11 @@ describe('files that cannot be used', () => {
       break: (c) => writeFileSync(join(c, 'global/pg_control'), Buffer.alloc(8192, 7)),
       says: /cannot use its files/,
     },
+    'lost tables': {
+      break: (c) => rmSync(join(c, 'base'), { recursive: true }),
+      says: /cannot use its files/,
+    },
+    'a lost password': { break: (c) => rmSync(join(c, '../password')), says: /password is missing/ },
     'a lost log of writes': {
       break: (c) => rmSync(join(c, 'pg_wal'), { recursive: true }),
       says: /cannot use its files/,
