@@ -27,6 +27,8 @@ export type LimiterState = {
   readonly tiers: Map<string, TierRule>
   readonly accounts: Map<string, Account>
   readonly clients: Map<string, Client>
+  /** Clients at their cap that wait for more. */
+  readonly capped: Set<Client>
   readonly reservations: Map<string, Reservation>
   readonly endings: Endings
   readonly shapes: Map<string, Shape>
@@ -47,6 +49,7 @@ export function createState(): LimiterState {
     tiers: new Map(),
     accounts: new Map(),
     clients: new Map(),
+    capped: new Set(),
     reservations: new Map(),
     endings: noEndings(),
     shapes: new Map(),

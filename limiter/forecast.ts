@@ -10,8 +10,9 @@ import type { Account } from './account.ts'
 import type { LimiterState } from './book.ts'
 import { capName, isAtCap, type Client } from './client.ts'
 import type { Blocking } from './effect.ts'
-import { firstNot, standingOf, type Lane, type Shape } from './order/lane.ts'
-import { isAhead, type Standing } from './order/score.ts'
+import { isAheadOf, type Spot, type Total } from './order/crowd.ts'
+import { firstNot, standingOf, type Shape } from './order/lane.ts'
+import { scoreAt, type Standing } from './order/score.ts'
 import type { Waiting } from './reservation.ts'
 
 export type Forecast = {
@@ -34,9 +35,10 @@ export function forecast(state: LimiterState, candidate: Candidate, atMs: number
   const { demand, standing, client } = candidate
   const ahead = new Map<string, Ahead>(demand.map(([id]) => [id, { units: 0, count: 0 }]))
   let position = 1
+  const spot = { ...standing, score: scoreAt(standing.points, standing.enqueuedAtMs, atMs) }
   for (const shape of state.shapes.values()) {
     if (shape.accounts.some(({ resource }) => ahead.has(resource.id))) {
-      position += countAhead(shape, { ahead, standing, atMs })
+      position += countAhead(shape, spot, atMs, { ahead, capped: state.capped })
     }
   }
   if (state.paused) return { position, etaMs: null, blocking: pausedBy(demand) }
@@ -97,35 +99,35 @@ function* blockingsOf(account: Account, units: number, ahead: Ahead, atMs: numbe
   }
 }
 
-type Counting = { readonly ahead: Map<string, Ahead>; readonly standing: Standing; readonly atMs: number }
-
 /** How many of a shape go first; what they want is added to `ahead`. */
-function countAhead(shape: Shape, { ahead, standing, atMs }: Counting): number {
-  let count = 0
-  for (const lane of shape.lanes.values()) {
-    if (isAtCap(lane.client)) continue
-    const end = firstNot(lane, (member) => isAhead(standingOf(member), standing, atMs))
-    if (end === lane.first) continue
-    count += end - lane.first
-    for (const [at, { resource }] of shape.accounts.entries()) {
-      const wanted = ahead.get(resource.id)
-      if (wanted === undefined) continue
-      wanted.units += unitsUpTo(lane, at, end)
-      wanted.count += end - lane.first
-    }
+function countAhead(
+  shape: Shape,
+  spot: Spot,
+  atMs: number,
+  { ahead, capped }: { readonly ahead: ReadonlyMap<string, Ahead>; readonly capped: Iterable<Client> },
+): number {
+  const total: Total = { count: 0, units: [] }
+  for (const crowd of shape.crowds.values()) crowd.countAhead(spot, atMs, total)
+  for (const client of capped) discount(client, shape, spot, atMs, total)
+  for (const [at, { resource }] of shape.accounts.entries()) {
+    const before = ahead.get(resource.id)
+    if (before === undefined) continue
+    before.units += total.units[at] ?? 0
+    before.count += total.count
   }
-  return count
+  return total.count
 }
 
-/** Units of the demand's entry `at` that the members before index `end` want. */
-function unitsUpTo(lane: Lane, at: number, end: number): number {
-  const { members, first, totals } = lane
-  const fromFront = end - first <= members.length - end
-  let sum = 0
-  for (let index = fromFront ? first : end; index < (fromFront ? end : members.length); index += 1) {
-    sum += members[index]?.demand[at]?.[1] ?? 0
+/** Takes back what a client at its cap has ahead: it holds nobody up. */
+function discount({ lanes }: Client, shape: Shape, spot: Spot, atMs: number, total: Total): void {
+  for (const lane of lanes) {
+    if (lane.shape !== shape) continue
+    const end = firstNot(lane, (member) => isAheadOf(lane.points, member, spot, atMs))
+    for (const { demand } of lane.members.slice(lane.first, end)) {
+      total.count -= 1
+      for (const [at, [, units]] of demand.entries()) total.units[at] = (total.units[at] ?? 0) - units
+    }
   }
-  return fromFront ? sum : (totals[at] ?? 0) - sum
 }
 
 function pausedBy(demand: Demand): Blocking {

@@ -6,9 +6,10 @@
 import type { Demand, Resource } from '../domain/resource.ts'
 import { charge, freeSlots, takeSlots, type Account, type Lease } from './account.ts'
 import type { LimiterState } from './book.ts'
+import { isAtCap } from './client.ts'
 import { costOf, serve } from './order/fairness.ts'
 import { noPlace } from './order/heap.ts'
-import { clientOf, dequeue, refreshPoints, replaceLanes } from './queue.ts'
+import { changeCap, clientOf, dequeue, noteCap, refreshPoints } from './queue.ts'
 import type { Granted, Waiting } from './reservation.ts'
 
 export function grant(state: LimiterState, waiting: Waiting): Granted {
@@ -43,7 +44,9 @@ export function grant(state: LimiterState, waiting: Waiting): Granted {
 /** Counts a lease on its resources and its client; also when a snapshot is taken over. */
 export function beginLease(state: LimiterState, granted: Granted): void {
   for (const account of accountsOf(state, granted.demand)) countLease(account, granted)
-  clientOf(state, granted.clientId).inFlight += 1
+  const client = clientOf(state, granted.clientId)
+  client.inFlight += 1
+  noteCap(state, client)
   state.leases.put(granted)
   state.reservations.set(granted.id, granted)
 }
@@ -62,8 +65,9 @@ export function endLease(state: LimiterState, granted: Granted): void {
     freeSlots(account, leaseOf(granted, account))
   }
   const client = clientOf(state, granted.clientId)
+  const wasCapped = isAtCap(client)
   client.inFlight -= 1
-  replaceLanes(state, client)
+  if (wasCapped) changeCap(state, client)
   state.leases.remove(granted)
   state.reservations.delete(granted.id)
 }

@@ -6,12 +6,13 @@ import type { Urgency } from '../domain/priority.ts'
 import type { Demand } from '../domain/resource.ts'
 import type { Account } from './account.ts'
 import type { LimiterState } from './book.ts'
-import { CLIENTS_MAX, isIdle, newClient, type Client } from './client.ts'
+import { CLIENTS_MAX, isAtCap, isIdle, newClient, type Client } from './client.ts'
 import type { Blocking } from './effect.ts'
 import { noPlace } from './order/heap.ts'
 import { epochOf, fairnessPoints, servedAt } from './order/fairness.ts'
 import {
   addMember,
+  changePoints,
   laneKey,
   lanePoints,
   lengthOf,
@@ -122,6 +123,7 @@ function laneOf(state: LimiterState, traits: LaneTraits): Lane {
   const lane = newLane(traits, state.tiers.get(traits.tier)?.points ?? 0)
   traits.shape.lanes.set(key, lane)
   traits.client.lanes.add(lane)
+  noteCap(state, traits.client)
   // A lane that was emptied a moment ago took its shape with it.
   state.shapes.set(traits.shape.key, traits.shape)
   return lane
@@ -131,6 +133,7 @@ function dropIfEmpty(state: LimiterState, lane: Lane): void {
   if (lengthOf(lane) > 0) return
   lane.shape.lanes.delete(lane.key)
   lane.client.lanes.delete(lane)
+  noteCap(state, lane.client)
   if (lane.shape.lanes.size === 0) state.shapes.delete(lane.shape.key)
 }
 
@@ -152,9 +155,15 @@ function forgetOneIdle(state: LimiterState): void {
   }
 }
 
-/** Puts the lanes of a client back into the competition, where its points or its cap allow another place. */
-export function replaceLanes(state: LimiterState, client: Client): void {
+/** Takes note of whether the client is at its cap, and lets its lanes compete again. */
+export function changeCap(state: LimiterState, client: Client): void {
+  noteCap(state, client)
   for (const lane of client.lanes) placeLane(lane, state.rekeys, state.nowMs)
+}
+
+export function noteCap({ capped }: LimiterState, client: Client): void {
+  if (isAtCap(client) && client.lanes.size > 0) capped.add(client)
+  else capped.delete(client)
 }
 
 /** Brings a client's fairness points up to date; its lanes move where they changed. */
@@ -163,7 +172,7 @@ export function refreshPoints(state: LimiterState, client: Client): void {
   if (points === client.points) return
   client.points = points
   for (const lane of client.lanes) {
-    lane.points = lanePoints(lane, state.tiers.get(lane.tier)?.points ?? 0)
+    changePoints(lane, lanePoints(lane, state.tiers.get(lane.tier)?.points ?? 0))
     // One that is set aside stays so: whoever set it aside puts it back.
     if (lane.orderPlace.index >= 0) placeLane(lane, state.rekeys, state.nowMs)
   }

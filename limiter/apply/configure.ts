@@ -9,7 +9,7 @@ import { openAccount, reopenAccount } from '../account.ts'
 import type { LimiterState } from '../book.ts'
 import type { Effect, Rejection } from '../effect.ts'
 import type { Configure } from '../event.ts'
-import { clientOf, dequeue, enqueue, entryOf } from '../queue.ts'
+import { dequeue, enqueue, entryOf } from '../queue.ts'
 import { bySequence, type Granted, type Waiting } from '../reservation.ts'
 import { rejectedEffect } from './answer.ts'
 import { refusalOf } from './reserve.ts'
@@ -64,7 +64,8 @@ function wants({ demand }: Granted, resourceId: string): boolean {
 
 function changeClients(state: LimiterState, { clients }: Configure): void {
   for (const [id, { maxConcurrent }] of Object.entries(clients)) {
-    if (state.clients.has(id)) clientOf(state, id).maxConcurrent = maxConcurrent
+    const client = state.clients.get(id)
+    if (client !== undefined) client.maxConcurrent = maxConcurrent
   }
 }
 

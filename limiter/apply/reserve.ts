@@ -14,7 +14,7 @@ import { endingOf } from '../endings.ts'
 import type { Reserve } from '../event.ts'
 import { candidateOf, earliestStart, forecast, type Forecast } from '../forecast.ts'
 import { needOf } from '../limits/meter.ts'
-import { clientOf, dequeue, enqueue, replaceLanes } from '../queue.ts'
+import { changeCap, clientOf, dequeue, enqueue } from '../queue.ts'
 import type { Waiting } from '../reservation.ts'
 import { endingEffect, grantedEffect, queuedEffect, rejectedEffect } from './answer.ts'
 
@@ -35,7 +35,7 @@ export function reserve(state: LimiterState, event: Reserve): readonly Effect[] 
   const client = clientOf(state, event.clientId)
   if (client.maxConcurrent !== event.maxConcurrent) {
     client.maxConcurrent = event.maxConcurrent
-    replaceLanes(state, client)
+    changeCap(state, client)
   }
   enqueue(state, {
     id,

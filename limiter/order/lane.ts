@@ -8,6 +8,7 @@ import { URGENCY_POINTS, type Urgency } from '../../domain/priority.ts'
 import type { Account } from '../account.ts'
 import type { Client } from '../client.ts'
 import type { Waiting } from '../reservation.ts'
+import { Crowd } from './crowd.ts'
 import { Heap, noPlace, type Place } from './heap.ts'
 import { isEarlier, rankAt, rekeyAtMs, scoreOf, type Rank, type Standing } from './score.ts'
 
@@ -23,8 +24,6 @@ export type Lane = {
   /** Members in order; those before `first` have left. */
   readonly members: Waiting[]
   first: number
-  /** Units that the members want, by position in the demand. */
-  readonly totals: number[]
   rank: Rank
   rekeyAtMs: number
   readonly orderPlace: Place
@@ -35,6 +34,8 @@ export type Shape = {
   readonly key: string
   readonly accounts: readonly Account[]
   readonly lanes: Map<string, Lane>
+  /** All that wait, by the points of their lanes. */
+  readonly crowds: Map<number, Crowd>
   readonly ageing: Heap<Lane>
   readonly capped: Heap<Lane>
 }
@@ -47,6 +48,7 @@ export function newShape(key: string, accounts: readonly Account[]): Shape {
     key,
     accounts,
     lanes: new Map(),
+    crowds: new Map(),
     ageing: new Heap(goesBefore, placeOf),
     capped: new Heap(goesBefore, placeOf),
   }
@@ -68,7 +70,6 @@ export function newLane(traits: LaneTraits, tierPoints: number): Lane {
     points: lanePoints(traits, tierPoints),
     members: [],
     first: 0,
-    totals: shape.accounts.map(() => 0),
     rank: { capped: false, key: 0 },
     rekeyAtMs: 0,
     orderPlace: noPlace(),
@@ -101,7 +102,7 @@ export function lengthOf(lane: Lane): number {
 
 export function addMember(lane: Lane, waiting: Waiting): void {
   lane.members.splice(placeIn(lane, waiting), 0, waiting)
-  count(lane, waiting, 1)
+  crowdOf(lane).add(waiting)
 }
 
 export function removeMember(lane: Lane, waiting: Waiting): void {
@@ -112,13 +113,30 @@ export function removeMember(lane: Lane, waiting: Waiting): void {
       lane.first = 0
     }
   } else lane.members.splice(placeIn(lane, waiting), 1)
-  count(lane, waiting, -1)
+  leaveCrowd(lane, waiting)
 }
 
-function count(lane: Lane, { demand }: Waiting, sign: 1 | -1): void {
-  demand.forEach(([, units], at) => {
-    lane.totals[at] = (lane.totals[at] ?? 0) + sign * units
-  })
+function crowdOf({ shape, points }: Lane): Crowd {
+  const known = shape.crowds.get(points)
+  if (known !== undefined) return known
+  const crowd = new Crowd(points)
+  shape.crowds.set(points, crowd)
+  return crowd
+}
+
+function leaveCrowd(lane: Lane, waiting: Waiting): void {
+  const crowd = crowdOf(lane)
+  crowd.remove(waiting)
+  if (crowd.isEmpty) lane.shape.crowds.delete(lane.points)
+}
+
+/** Gives the lane other points; its members change the crowd. */
+export function changePoints(lane: Lane, points: number): void {
+  const members = lane.members.slice(lane.first)
+  for (const member of members) leaveCrowd(lane, member)
+  lane.points = points
+  const crowd = crowdOf(lane)
+  for (const member of members) crowd.add(member)
 }
 
 /** Index of the first member that is not earlier than `waiting`. */

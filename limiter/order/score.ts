@@ -40,6 +40,13 @@ export function scoreOf({ capped, key }: Rank, nowMs: number): number {
   return capped ? key : key + nowMs
 }
 
+/** The score at a time of something enqueued then. */
+export function scoreAt(points: number, enqueuedAtMs: number, nowMs: number): number {
+  const waitedMs = nowMs - enqueuedAtMs
+  const starving = waitedMs >= STARVING_AFTER_MS ? STARVING_POINTS : 0
+  return AGEING_MS_PER_POINT * (points + starving) + Math.min(waitedMs, CAPPED_AFTER_MS)
+}
+
 /** When the key of something enqueued then changes next; null once it is capped. */
 export function rekeyAtMs(enqueuedAtMs: number, nowMs: number): number | null {
   const waitedMs = nowMs - enqueuedAtMs
@@ -49,8 +56,8 @@ export function rekeyAtMs(enqueuedAtMs: number, nowMs: number): number | null {
 
 /** True where `a` goes before `b` (O3). */
 export function isAhead(a: Standing, b: Standing, nowMs: number): boolean {
-  const scoreA = scoreOf(rankAt(a.points, a.enqueuedAtMs, nowMs), nowMs)
-  const scoreB = scoreOf(rankAt(b.points, b.enqueuedAtMs, nowMs), nowMs)
+  const scoreA = scoreAt(a.points, a.enqueuedAtMs, nowMs)
+  const scoreB = scoreAt(b.points, b.enqueuedAtMs, nowMs)
   return scoreA === scoreB ? isEarlier(a, b) : scoreA > scoreB
 }
 
