@@ -6,7 +6,7 @@ import type { Effect } from '../limiter/effect.ts'
 import type { LimiterEvent } from '../limiter/event.ts'
 import { DECISION_SIGNAL, requestWorkflowId, type Decision } from '../workflows/messages.ts'
 import { limiterConfig } from './ledger/limiter-config.ts'
-import { openReservations, recentUse } from './ledger/open-reservations.ts'
+import { knownGrants, waitingReservations } from './ledger/open-reservations.ts'
 import { recordEffects, type DeliveredTo } from './ledger/record-effects.ts'
 import { settleExecution } from './ledger/settle-execution.ts'
 import type { ActivityContext } from './request-activities.ts'
@@ -16,7 +16,7 @@ export type Delivery = { readonly group: string; readonly effects: readonly Effe
 export type LimiterActivities = {
   /** Ledger first, then announcements and signals; safe to run twice. */
   deliver(delivery: Delivery): Promise<void>
-  /** What the ledger knows, as the events of a cold start: configuration, leases and use, then who waits. */
+  /** What the ledger knows, as the events of a cold start, in the order of their times. */
   loadLimiter(group: string): Promise<readonly LimiterEvent[]>
 }
 
@@ -35,9 +35,10 @@ export function createLimiterActivities(
     async loadLimiter() {
       const nowMs = now()
       const config = await limiterConfig(sql)
-      const used = await recentUse(sql, nowMs)
-      const open = await openReservations(sql)
-      return [{ kind: 'configure', atMs: nowMs, clients: {}, ...config }, ...used, ...open]
+      const grants = await knownGrants(sql, nowMs)
+      const waiting = await waitingReservations(sql, nowMs)
+      const firstMs = Math.min(nowMs, ...grants.map(({ atMs }) => atMs))
+      return [{ kind: 'configure', atMs: firstMs, clients: {}, ...config }, ...grants, ...waiting]
     },
   }
 }

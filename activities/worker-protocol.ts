@@ -140,10 +140,7 @@ export function interpret(status: number, text: string, retryAfterMs: number | n
   if (status >= 200 && status < 300) {
     const parsed = answer.safeParse(body)
     if (!parsed.success) {
-      return retryable(
-        `the worker's answer is not of the protocol: ${faults(parsed.error)}`,
-        NOTHING,
-      )
+      return retryable(`the worker's answer is not of the protocol: ${faults(parsed.error)}`, NOTHING)
     }
     const { data } = parsed
     const use = useOf(data)

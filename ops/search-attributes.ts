@@ -13,9 +13,17 @@ export async function registerSearchAttributes(
 ): Promise<void> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace })
   const missing = SEARCH_ATTRIBUTES.filter((name) => !(name in customAttributes))
-  if (missing.length === 0) return
+  if (missing.length > 0) await addSearchAttributes(connection, namespace, missing)
+}
+
+/** For servers that cannot list them. */
+export async function addSearchAttributes(
+  connection: NativeConnection,
+  namespace: string,
+  names: readonly string[] = SEARCH_ATTRIBUTES,
+): Promise<void> {
   await connection.operatorService.addSearchAttributes({
     namespace,
-    searchAttributes: Object.fromEntries(missing.map((name) => [name, KEYWORD])),
+    searchAttributes: Object.fromEntries(names.map((name) => [name, KEYWORD])),
   })
 }
