@@ -94,8 +94,10 @@ async function firstRun(
     if (url !== null) return { run: attempted, url }
     if (attempt === FIRST_ATTEMPTS_MAX) {
       const how = await attempted.ended
+      const reason =
+        attempted.lastLines.findLast((line) => /error|fault/i.test(line)) ?? attempted.lastLines.at(-1)
       throw new Fault(
-        `${options.name} does not start (${how}): ${attempted.lastLines.at(-1) ?? 'it said nothing'}.`,
+        `${options.name} does not start (${how}): ${reason ?? 'it said nothing'}.`,
         `see ${options.logFile}.`,
       )
     }

@@ -5,7 +5,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 import { explain } from '../fault.ts'
 import type { Console } from './console.ts'
-import type { Ports } from './ports.ts'
 
 const BACKOFF_MS = [200, 1_000, 5_000] as const
 
@@ -22,14 +21,13 @@ export interface KeptServer<S extends Server> {
 
 export interface KeepOptions<S extends Server> {
   readonly name: string
-  /** Starts it; on `port` when it has had one. */
-  readonly start: (port: number | null) => Promise<S>
-  readonly ports: Ports
+  /** Starts it; where it was, when it has been there before. */
+  readonly start: (before: S | null) => Promise<S>
   readonly console: Console
 }
 
 export async function keepServer<S extends Server>(options: KeepOptions<S>): Promise<KeptServer<S>> {
-  const { name, start, ports, console } = options
+  const { name, start, console } = options
   const first = await start(null)
   let current = first
   let isStopping = false
@@ -44,9 +42,8 @@ export async function keepServer<S extends Server>(options: KeepOptions<S>): Pro
   const restart = async (failures: number): Promise<void> => {
     await delay(BACKOFF_MS[Math.min(failures, BACKOFF_MS.length - 1)])
     if (isStopping) return
-    ports.giveBack(first.port)
     try {
-      current = await start(first.port)
+      current = await start(first)
     } catch (error) {
       console.warn(explain(error))
       return restart(failures + 1)

@@ -27,8 +27,8 @@ export class Ports {
     )
   }
 
-  giveBack(port: number): void {
-    this.#given.delete(port)
+  giveBack(...ports: readonly (number | undefined)[]): void {
+    for (const port of ports) if (port !== undefined) this.#given.delete(port)
   }
 }
 

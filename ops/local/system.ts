@@ -14,9 +14,9 @@ import { type Folder, adminKeyFile, keptAdminKey, openFolder } from './folder.ts
 import { keepServer } from './keep-server.ts'
 import { rotate } from './log-file.ts'
 import { Ports } from './ports.ts'
-import { startPostgres } from './postgres.ts'
+import { type LocalPostgres, startPostgres } from './postgres.ts'
 import { runLong } from './run.ts'
-import { startTemporal } from './temporal-server.ts'
+import { type LocalTemporal, startTemporal } from './temporal-server.ts'
 
 const LOOPBACK = '127.0.0.1'
 const SERVICE_STOP_MS = 5_500
@@ -77,12 +77,14 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   cleanups.push(() => service.stop(SERVICE_STOP_MS))
 
   if (environment.isSampleSent) await sendSampleRequest({ url: service.url, adminKey, console })
-  console.say(`API          ${service.url}`)
-  if (temporal.uiUrl !== null) console.say(`Temporal UI  ${temporal.uiUrl}`)
-  const keyPlace = environment.adminKey === null ? adminKeyFile(folder) : '$RM_ADMIN_KEY'
-  console.say(`admin key    ${environment.adminKey === null ? keyPlace : 'the one in RM_ADMIN_KEY'}`)
-  console.say(`logs         ${folder.logs}`)
-  console.say(nextRequestLine(service.url, environment.adminKey === null ? `$(cat ${keyPlace})` : keyPlace))
+  const isKeyKept = environment.adminKey === null
+  console.say(`API           ${service.url}`)
+  if (temporal.uiUrl !== null) console.say(`Temporal UI   ${temporal.uiUrl}`)
+  console.say(`sample worker ${companions.workersUrl} (its calls: ${companions.workersUrl}/calls)`)
+  console.say(`simulator     ${companions.simulatorUrl}`)
+  console.say(`admin key     ${isKeyKept ? adminKeyFile(folder) : 'the one in RM_ADMIN_KEY'}`)
+  console.say(`logs          ${folder.logs}`)
+  console.say(nextRequestLine(service.url, isKeyKept ? `$(cat ${adminKeyFile(folder)})` : '$RM_ADMIN_KEY'))
   return { url: service.url }
 }
 
@@ -93,19 +95,20 @@ async function startDatabase(site: Site, servers: Array<() => Promise<void>>): P
   return url
 
   async function startEmbedded(): Promise<string> {
-    const postgres = await keepServer({
+    const postgres = await keepServer<LocalPostgres>({
       name: 'Postgres',
       console,
-      start: (port) =>
-        startPostgres({
+      start: (before) => {
+        ports.giveBack(before?.port)
+        return startPostgres({
           folder: join(folder.path, 'postgres'),
           record: join(folder.run, 'postgres.json'),
           logFile: join(folder.logs, 'postgres.log'),
           ports,
-          port: port ?? environment.postgresPort,
+          port: before?.port ?? environment.postgresPort,
           say: console.say,
-        }),
-      ports,
+        })
+      },
     })
     servers.push(postgres.stop)
     tellPort(console, 'Postgres', { wanted: environment.postgresPort, got: postgres.first.port })
@@ -121,21 +124,22 @@ interface Orchestrator {
 async function startOrchestrator(site: Site, servers: Array<() => Promise<void>>): Promise<Orchestrator> {
   const { environment, console, folder, ports } = site
   if (environment.temporalAddress !== null) return { address: environment.temporalAddress, uiUrl: null }
-  const temporal = await keepServer({
+  const temporal = await keepServer<LocalTemporal>({
     name: 'Temporal',
     console,
-    start: (port) =>
-      startTemporal({
+    start: (before) => {
+      ports.giveBack(before?.port, before?.uiPort)
+      return startTemporal({
         folder: join(folder.path, 'temporal'),
         record: join(folder.run, 'temporal.json'),
         logFile: join(folder.logs, 'temporal.log'),
         ports,
-        port: port ?? environment.temporalPort,
-        uiPort: environment.temporalUiPort,
+        port: before?.port ?? environment.temporalPort,
+        uiPort: before?.uiPort ?? environment.temporalUiPort,
         namespace: environment.namespace,
         say: console.say,
-      }),
-    ports,
+      })
+    },
   })
   servers.push(temporal.stop)
   const { port, uiPort, address, uiUrl } = temporal.first
@@ -158,7 +162,6 @@ async function startCompanions(site: Site, children: Child[]): Promise<Companion
     env: { PORT: await keptPort(site, 'simulator'), RM_HOST: LOOPBACK, RM_SIMULATOR_LOG: log },
   })
   children.push(simulator)
-  site.console.say(`provider simulator at ${simulator.url}`)
   const workers = await startPart(site, {
     name: 'sample-workers',
     module: 'examples/workers/main.ts',
@@ -169,7 +172,6 @@ async function startCompanions(site: Site, children: Child[]): Promise<Companion
     },
   })
   children.push(workers)
-  site.console.say(`sample workers at ${workers.url} (calls: ${workers.url}/calls)`)
   return { simulatorUrl: simulator.url, workersUrl: workers.url }
 }
 
