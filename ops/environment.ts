@@ -16,7 +16,7 @@ interface Variable {
   readonly name: string
   readonly meaning: string
   readonly standard: string
-  /** Set by the supervisor for the processes that it starts; of use to a person only where they are run singly. */
+  /** Not for `npm start`: it sets this itself for what it starts, or another program reads it. */
   readonly inner?: true
 }
 
@@ -70,6 +70,7 @@ export const VARIABLES: readonly Variable[] = [
   },
   { name: 'RM_SIMULATOR_URL', meaning: 'where the provider simulator is', standard: 'none', inner: true },
   { name: 'RM_SAMPLE_WORKER_URL', meaning: 'where the sample workers are', standard: 'none', inner: true },
+  { name: 'RM_URL', meaning: 'the running system, for npm run replay', standard: 'none', inner: true },
   { name: 'RM_TEMPORAL_UI_URL', meaning: 'where the Temporal Web UI is', standard: 'none', inner: true },
 ]
 
