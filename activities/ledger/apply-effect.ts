@@ -30,7 +30,7 @@ export type Decided = {
   readonly isLate: boolean
   readonly endedAt: number | null
   readonly error: RequestError | null
-  readonly problem: Refusal | null
+  readonly refusal: Refusal | null
 }
 
 /** An effect that names a reservation. */
@@ -65,8 +65,8 @@ export function applyEffect(row: Decided, effect: EffectOnOne): Applied | null {
       if (!isBeforeGrant(row)) return null
       const decided = { ...row, ...NOT_PLACED, decidedVersion: effect.configVersion }
       if (row.kind === 'execution') return { row: decided, event: null }
-      const problem = refusalOfRejection(effect.rejection)
-      return changed(ended({ ...decided, problem, state: 'refused' }, effect), effect)
+      const refusal = refusalOfRejection(effect.rejection)
+      return changed(ended({ ...decided, refusal, state: 'refused' }, effect), effect)
     }
     case 'timed-out': {
       if (!isBeforeGrant(row)) return null
@@ -104,6 +104,6 @@ function ended(row: Decided, { atMs }: EffectOnOne): Decided {
 
 function changed(row: Decided, { atMs }: EffectOnOne): Applied {
   const detail: Json =
-    row.problem === null ? (row.error === null ? null : { ...row.error }) : { ...row.problem }
+    row.refusal === null ? (row.error === null ? null : { ...row.error }) : { ...row.refusal }
   return { row, event: { state: row.state, atMs, detail } }
 }

@@ -1,4 +1,4 @@
-// Writes the row of a request: with its holds where it is admitted, with its problem where it is refused.
+// Writes the row of a request: with its holds where it is admitted, with its refusal where it is refused.
 //
 // W1  One statement writes the request, its holds, their entries, the balances and the events.
 // W2  Nothing is written where the id is taken by a request that was not refused.
@@ -47,7 +47,7 @@ export async function insertAdmitted(tx: Transaction, admitted: Admitted): Promi
     deadline: plan.deadlineMs,
     leaseMs: plan.leaseMs,
     endedAt: null,
-    problem: null,
+    refusal: null,
   }
   const holds = admitted.holds.map(({ budgetId, startsAtMs, amount }) => ({
     budget_id: budgetId,
@@ -115,7 +115,7 @@ export async function insertRefused(tx: Transaction, refused: Refused): Promise<
     deadline: null,
     leaseMs: null,
     endedAt: atMs,
-    problem: jsonb(tx, refusal),
+    refusal: jsonb(tx, refusal),
   }
   const written = await write(tx, ask.id, row, isAgain)
   return written.length > 0

@@ -64,7 +64,7 @@ export async function waitingReservations(sql: Queries, nowMs: number): Promise<
     select id, generation, client_id, tier, max_concurrent, urgency, demand,
            coalesce(defer_until, created_at) as enqueued_at, wait_until, lease_ms
     from request
-    where state = 'waiting'
+    where state = 'waiting' or (state = 'deferred' and defer_until <= ${nowMs})
     order by created_at, id`
   return rows.map((row) => ({
     kind: 'reserve',

@@ -69,7 +69,7 @@ async function recordNamed(
 async function lock(tx: Transaction, ids: readonly string[]): Promise<readonly Decided[]> {
   return await tx<Decided[]>`
     select id, kind, state, generation, admission, outcome, position, eta, waiting_for, waited_for,
-           decided_version, granted_at, start_by, expires_at, left_units, is_late, ended_at, error, problem
+           decided_version, granted_at, start_by, expires_at, left_units, is_late, ended_at, error, refusal
     from request
     where id = any (${ids as string[]})
     order by id
@@ -100,10 +100,10 @@ async function write(tx: Transaction, rows: readonly Decided[], events: readonly
         waiting_for = nullif(d."waitingFor", 'null'), waited_for = nullif(d."waitedFor", 'null'),
         decided_version = d."decidedVersion", granted_at = d."grantedAt", start_by = d."startBy",
         expires_at = d."expiresAt", left_units = nullif(d."leftUnits", 'null'), is_late = d."isLate",
-        ended_at = d."endedAt", error = nullif(d.error, 'null'), problem = nullif(d.problem, 'null')
+        ended_at = d."endedAt", error = nullif(d.error, 'null'), refusal = nullif(d.refusal, 'null')
     from jsonb_to_recordset(${jsonb(tx, columns)}) as d
       (id text, state text, position integer, eta timestamptz, "waitingFor" jsonb, "waitedFor" jsonb,
        "decidedVersion" bigint, "grantedAt" timestamptz, "startBy" timestamptz, "expiresAt" timestamptz,
-       "leftUnits" jsonb, "isLate" boolean, "endedAt" timestamptz, error jsonb, problem jsonb)
+       "leftUnits" jsonb, "isLate" boolean, "endedAt" timestamptz, error jsonb, refusal jsonb)
     where r.id = d.id`
 }

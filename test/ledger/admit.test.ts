@@ -164,13 +164,13 @@ describe('what is refused at once', () => {
     expect(await refusalOf(ask)).toMatchObject({ code: 'unknown-resource' })
     expect(await readRequest(ledger.sql, ask.id, f.NOON)).toMatchObject({
       state: 'refused',
-      problem: { code: 'unknown-resource' },
+      refusal: { code: 'unknown-resource' },
     })
     expect(await readRequest(ledger.sql, ask.id, f.NOON + 86_400_000)).toBeNull()
     await putResource(ledger.sql, f.resource({ id: 'soon' }), f.ACTOR)
     await f.price(ledger.sql, 'soon', '0')
     expect(await admit(ledger.sql, ask, f.NOON)).toMatchObject({ kind: 'admitted', plan: { generation: 2 } })
-    expect(await readRequest(ledger.sql, ask.id, f.NOON)).toMatchObject({ state: 'waiting', problem: null })
+    expect(await readRequest(ledger.sql, ask.id, f.NOON)).toMatchObject({ state: 'waiting', refusal: null })
   })
 })
 

@@ -52,7 +52,7 @@ create table request (
   output jsonb,
   is_partial boolean not null default false,
   error jsonb,
-  problem jsonb,
+  refusal jsonb,
   actual jsonb,
   actual_cost bigint check (actual_cost between -9007199254740991 and 9007199254740991),
   outcome text check (outcome in ('success', 'failure', 'cancelled', 'unknown')),
@@ -60,7 +60,7 @@ create table request (
   is_late boolean not null default false,
 
   check ((state in ('completed', 'failed', 'cancelled', 'expired', 'refused')) = (ended_at is not null)),
-  check ((state = 'refused') = (problem is not null)),
+  check ((state = 'refused') = (refusal is not null)),
   check (state = 'refused' or (tier is not null and wait_until is not null and longest_wait_ms is not null
                                  and lease_ms is not null)),
   check (state = 'refused' or (kind = 'execution') = (call is not null)),

@@ -1,0 +1,142 @@
+// The end of a reservation, told by its holder: what it used is booked, its holds are given back.
+//
+// R1  Once: the same content again gives the same answer, another content is a conflict.
+// R2  Unknown use keeps the holds; it is booked as assumed later (settle-unknown.ts), and corrected by a later release.
+// R3  After the lease has ended it is taken once, as late: what was booked then is corrected.
+
+import { nano, type NanoUsd } from '../../domain/money.ts'
+import type { ReservationOutcome } from '../../domain/report.ts'
+import { isFinal, type RequestKind, type RequestState } from '../../domain/request.ts'
+import { fromDemand, toDemand, type Demand } from '../../domain/resource.ts'
+import { bookingOf, correctionOf, type Attempt, type Booking } from '../../domain/settlement.ts'
+import { book } from './book.ts'
+import { jsonb, type Sql, type Transaction } from './database.ts'
+import { readAttempts, reservedOf, type PricedRequest } from './read-attempts.ts'
+
+export type Release = {
+  readonly reservationId: string
+  /** Null: as much as was reserved. A resource that is not listed used nothing. */
+  readonly actual: Readonly<Record<string, number>> | null
+  /** Null: price times units. */
+  readonly costNanoUsd: NanoUsd | null
+  readonly outcome: ReservationOutcome
+  /** Of the body: tells a repeat from another content. */
+  readonly contentHash: string
+}
+
+export type Released =
+  | {
+      readonly kind: 'settled'
+      readonly settled: Demand
+      readonly costNanoUsd: NanoUsd
+      readonly late: boolean
+      readonly replayed: boolean
+      readonly generation: number
+    }
+  | { readonly kind: 'held'; readonly generation: number }
+  | { readonly kind: 'conflict'; readonly detail: string }
+  | { readonly kind: 'not-granted'; readonly state: RequestState }
+  | { readonly kind: 'unknown' }
+  /** The result of an execution's worker: its workflow settles it. */
+  | { readonly kind: 'execution'; readonly state: RequestState; readonly clientId: string }
+
+type Row = PricedRequest & {
+  readonly kind: RequestKind
+  readonly clientId: string
+  readonly state: RequestState
+  readonly generation: number
+  readonly admission: number
+  readonly grantedAt: number | null
+  readonly releaseHash: string | null
+  readonly isLate: boolean
+  readonly actual: Readonly<Record<string, number>> | null
+  readonly actualCost: number | null
+}
+
+export async function release(sql: Sql, given: Release, atMs: number): Promise<Released> {
+  return await sql.begin(async (tx) => {
+    const [row] = await tx<Row[]>`
+      select kind, client_id, state, generation, admission, granted_at, release_hash, is_late, actual, actual_cost,
+             demand, estimated_cost, created_at
+      from request where id = ${given.reservationId} and state <> 'refused' for no key update`
+    if (row === undefined) return { kind: 'unknown' }
+    const { state, generation } = row
+    if (row.kind === 'execution') return { kind: 'execution', state, clientId: row.clientId }
+    if (row.releaseHash !== null) return repeated(row, given)
+    if (row.grantedAt === null) return { kind: 'not-granted', state }
+    if (given.outcome === 'unknown') {
+      await keepHeld(tx, given, row, atMs)
+      return { kind: 'held', generation }
+    }
+    return await settle(tx, given, row, atMs)
+  })
+}
+
+function repeated(row: Row, { contentHash }: Release): Released {
+  if (row.releaseHash !== contentHash) {
+    return { kind: 'conflict', detail: 'the reservation was released before, with another content' }
+  }
+  return {
+    kind: 'settled',
+    settled: toDemand(row.actual ?? {}),
+    costNanoUsd: nano(row.actualCost ?? 0),
+    late: row.isLate,
+    replayed: true,
+    generation: row.generation,
+  }
+}
+
+/** R2. What the holder had told so far is no longer the last word. */
+async function keepHeld(tx: Transaction, { reservationId }: Release, row: Row, atMs: number): Promise<void> {
+  if (row.actualCost !== null) return
+  await tx`
+    with held as (
+      update request set outcome = 'unknown'
+      where id = ${reservationId} and outcome is null
+      returning id, generation
+    )
+    insert into attempt (request_id, attempt, generation, begun_at, use)
+    select id, 1, generation, ${atMs}, 'unknown' from held
+    on conflict (request_id, attempt) do update
+    set use = 'unknown', consumed = null, cost = null, reported_at = null, begun_at = excluded.begun_at`
+}
+
+async function settle(tx: Transaction, given: Release, row: Row, atMs: number): Promise<Released> {
+  const { reservationId, costNanoUsd, outcome, contentHash } = given
+  const [before = null] = await readAttempts(tx, reservationId)
+  const consumed = given.actual ?? row.demand
+  const attempt: Attempt = {
+    attempt: 1,
+    generation: row.generation,
+    use: { kind: 'reported', consumed, costNanoUsd },
+  }
+  const reserved = await reservedOf(tx, row, before === null ? [attempt] : [attempt, before])
+  const now = bookingOf(attempt, reserved)
+  await tx`
+    insert into attempt (request_id, attempt, generation, begun_at, reported_at, use, consumed, cost)
+    values (${reservationId}, 1, ${row.generation}, ${row.grantedAt}, ${atMs}, 'reported',
+            ${jsonb(tx, consumed)}, ${costNanoUsd})
+    on conflict (request_id, attempt) do update
+    set reported_at = excluded.reported_at, use = 'reported', consumed = excluded.consumed, cost = excluded.cost`
+  // Booked before where the lease ended with a running total, or where unknown use was assumed.
+  const isBooked = row.actualCost !== null && before !== null
+  const bookings: readonly Booking[] = [isBooked ? correctionOf(bookingOf(before, reserved), now) : now]
+  await book(tx, [{ requestId: reservationId, admission: row.admission, bookings }], atMs)
+
+  const late = row.state === 'expired'
+  const ending = outcome === 'failure' ? 'failed' : 'completed'
+  const state = isFinal(row.state) ? row.state : ending
+  await tx`
+    with settled as (
+      update request
+      set state = ${state}, ended_at = coalesce(ended_at, ${atMs}), outcome = ${outcome},
+          release_hash = ${contentHash}, is_late = ${late}, actual = ${jsonb(tx, fromDemand(now.units))},
+          actual_cost = ${now.costNanoUsd}
+      where id = ${reservationId}
+      returning id
+    )
+    insert into event (request_id, state, at)
+    select id, ${state}, ${atMs} from settled where ${!isFinal(row.state)}`
+  const { units: settled, costNanoUsd: cost } = now
+  return { kind: 'settled', settled, costNanoUsd: cost, late, replayed: false, generation: row.generation }
+}
