@@ -4,7 +4,7 @@
 // P2 A zombie (ended, but not yet collected by its parent) has ended.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
 import { codeOf } from '../fault.ts'
@@ -95,8 +95,18 @@ function beganByProc(pid: number): string | null {
     throw error
   }
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  if (fields[0] === 'Z' || fields[0] === 'X') return null
+  if ((fields[0] === 'Z' || fields[0] === 'X') && !hasThreads(pid)) return null
   return `${bootId()}/${fields[19]}`
+}
+
+// The first thread of a killed process can be a zombie while others still hold its ports.
+function hasThreads(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length > 1
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return false
+    throw error
+  }
 }
 
 function bootId(): string {
