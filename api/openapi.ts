@@ -14,12 +14,9 @@ const PROBLEMS_WITH_KEY: readonly ProblemCode[] = ['unauthenticated', 'forbidden
 const PROBLEMS_WITH_BODY: readonly ProblemCode[] = ['too-large', 'unsupported-media-type']
 
 const HEADERS = {
-  Prefer: z
-    .string()
-    .optional()
-    .meta({
-      description: '`wait=N`: answer when it has settled, after N seconds (at most 30) at the latest',
-    }),
+  Prefer: z.string().optional().meta({
+    description: '`wait=N`: answer when it has settled, after N seconds (at most 30) at the latest',
+  }),
   'Idempotency-Key': z
     .string()
     .optional()

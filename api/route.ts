@@ -5,6 +5,7 @@
 //     except to stream.
 
 import express, { type Request, type RequestHandler, type Response } from 'express'
+import { stringify } from 'yaml'
 import type { z } from 'zod'
 import type { Json, ProblemCode } from '../domain/failure.ts'
 import type { ApiContext } from './context.ts'
@@ -34,6 +35,8 @@ export type Reply<Body> = {
   readonly status: number
   readonly body: Body
   readonly headers?: Readonly<Record<string, string>>
+  /** Told as YAML instead of JSON. */
+  readonly asYaml?: boolean
 }
 
 type Documented = {
@@ -94,16 +97,8 @@ export function route<
     handlers: (context) => [
       ...entrance(context, spec, schemas),
       async (request, response) => {
-        const {
-          status,
-          body,
-          headers = {},
-        } = await spec.handle(
-          callOf<z.output<P>, z.output<Q>, z.output<B>>(context, schemas, request, response),
-        )
-        response.status(status).set(headers)
-        if (body === undefined) response.end()
-        else response.json(body)
+        const call = callOf<z.output<P>, z.output<Q>, z.output<B>>(context, schemas, request, response)
+        send(await spec.handle(call), response)
       },
     ],
   }
@@ -126,6 +121,13 @@ export function streamRoute<P extends z.ZodObject>(spec: StreamSpec<P>): Route {
       },
     ],
   }
+}
+
+function send({ status, body, headers = {}, asYaml = false }: Reply<unknown>, response: Response): void {
+  response.status(status).set(headers)
+  if (body === undefined) response.end()
+  else if (asYaml) response.type(YAML_TYPES[0] ?? '').send(stringify(body))
+  else response.json(body)
 }
 
 /** `/admin/resources/{id}` as Express knows it: a parameter takes raw slashes too. */

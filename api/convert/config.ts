@@ -1,12 +1,16 @@
 // Configuration between the wire and the domain.
 
-import { USD_UNIT, type Budget } from '../../domain/budget.ts'
+import type { BudgetStanding } from '../../activities/ledger/get-budgets.ts'
+import type { Budget } from '../../domain/budget.ts'
 import type { Limit } from '../../domain/limit.ts'
-import { formatUsd, nano, parseUsd } from '../../domain/money.ts'
+import { nano, parseUsd } from '../../domain/money.ts'
+import { amountOf } from '../../domain/refusals.ts'
 import { SLOT_UNIT, type Resource } from '../../domain/resource.ts'
+import type { Template } from '../../domain/template.ts'
 import type { Tier } from '../../domain/tier.ts'
 import type { Worker, WorkerTarget } from '../../domain/worker.ts'
-import type { BudgetBody, ResourceBody, TierBody, WorkerBody } from '../schema/config.ts'
+import type { BudgetBody, ResourceBody, TemplateBody, TierBody, WorkerBody } from '../schema/config.ts'
+import { toIsoOrNull } from './time.ts'
 
 export function resourceFrom(id: string, body: ResourceBody): Resource {
   return { id, ...body, limits: body.limits.map((limit) => limitFrom(limit, body.unit)) }
@@ -40,20 +44,36 @@ export function budgetFrom(scope: string, body: BudgetBody): Budget {
 
 export function budgetTo(budget: Budget): BudgetBody {
   const { unit, period, timezone } = budget
-  const base = { unit, period, timezone, amount: amountTo(unit, budget.amount) }
+  const base = { unit, period, timezone, amount: amountOf(unit, budget.amount) }
   if (budget.enforcement === 'hard') return { ...base, enforcement: 'hard' }
   const { graceMs, overageMultiplier, overageMax } = budget
-  return { ...base, enforcement: 'soft', graceMs, overageMultiplier, overageMax: amountTo(unit, overageMax) }
+  return { ...base, enforcement: 'soft', graceMs, overageMultiplier, overageMax: amountOf(unit, overageMax) }
 }
 
-/** An amount of a budget as it is told: a decimal string of USD, or an integer of the unit. */
-export function amountTo(unit: string, amount: number): string | number {
-  return unit === USD_UNIT ? formatUsd(nano(amount)) : amount
+/** Where a budget stands in its current period. */
+export function standingTo({ budget, used, held, remaining, resetsAtMs }: BudgetStanding) {
+  const { scope, unit, period, amount, enforcement } = budget
+  return {
+    scope,
+    unit,
+    period,
+    amount: amountOf(unit, amount),
+    used: amountOf(unit, used),
+    held: amountOf(unit, held),
+    remaining: amountOf(unit, remaining),
+    resetsAt: toIsoOrNull(resetsAtMs),
+    enforcement,
+  }
 }
 
 /** The schema has checked that text is an amount of USD. */
 function amountFrom(amount: string | number): number {
   return typeof amount === 'number' ? amount : nano(parseUsd(amount) ?? Number.NaN)
+}
+
+export function templateTo({ name: _, ...body }: Template): TemplateBody {
+  const resources = body.resources === null ? null : { ...body.resources }
+  return { ...body, models: [...body.models], resources }
 }
 
 export function workerFrom(name: string, body: WorkerBody): Worker {

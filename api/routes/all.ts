@@ -1,5 +1,32 @@
 // Every route, in the order of the wire contract.
 
 import type { Route } from '../route.ts'
+import { aboutRoutes } from './about.ts'
+import { adminRoutes } from './admin.ts'
+import { budgetRoutes } from './budgets.ts'
+import { configRoutes } from './config.ts'
+import { costRoutes } from './cost.ts'
+import { eventRoutes } from './events.ts'
+import { executeRoutes } from './execute.ts'
+import { figureRoutes } from './figures.ts'
+import { priceRoutes } from './prices.ts'
+import { queueRoutes } from './queue.ts'
+import { reserveRoutes } from './reserve.ts'
+import { settleRoutes } from './settle.ts'
+import { usageRoutes } from './usage.ts'
 
-export const ROUTES: readonly Route[] = []
+export const ROUTES: readonly Route[] = [
+  ...configRoutes,
+  ...priceRoutes,
+  ...budgetRoutes,
+  ...executeRoutes,
+  ...eventRoutes,
+  ...reserveRoutes,
+  ...settleRoutes,
+  ...aboutRoutes,
+  ...figureRoutes,
+  ...queueRoutes,
+  ...costRoutes,
+  ...usageRoutes,
+  ...adminRoutes,
+]

@@ -44,6 +44,8 @@ export const accepted = z
   })
   .meta({ id: 'Accepted' })
 
+export const enqueued = z.strictObject({ ...accepted.shape, queue: queueClass }).meta({ id: 'Enqueued' })
+
 const priority = z.strictObject({
   score: z.int(),
   tier: z.int(),
@@ -92,15 +94,31 @@ export const execution = z
     partial: z.boolean(),
     output: p.json,
     error: z.looseObject({ code: z.string(), detail: z.string() }).nullable(),
-    timeline: z.array(z.looseObject({ state: z.string(), at: p.time })),
+    timeline: z.array(z.strictObject({ state: z.string(), at: p.time, detail: p.json.optional() })),
     labels: z.record(z.string(), z.string()),
     configVersion: p.count,
     links,
   })
   .meta({ id: 'Execution' })
 
+const listed = z
+  .strictObject({
+    requestId: z.string(),
+    clientId: z.string(),
+    tier: z.string().nullable(),
+    template: z.string().nullable(),
+    worker: z.string().nullable(),
+    state: z.enum(REQUEST_STATES),
+    urgency: p.urgency,
+    createdAt: p.time,
+    grantedAt: time,
+    endedAt: time,
+    cost: z.strictObject({ estimatedUsd: p.usdTold, actualUsd: p.usdTold.nullable() }),
+  })
+  .meta({ id: 'ListedExecution' })
+
 export const executions = z
-  .strictObject({ items: z.array(execution), cursor: z.string().nullable() })
+  .strictObject({ items: z.array(listed), cursor: z.string().nullable() })
   .meta({ id: 'Executions' })
 
 export const RESERVATION_STATES = [

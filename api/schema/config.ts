@@ -47,7 +47,10 @@ export const resource = z
     unit: z.string().min(1).max(64),
     provider: z.string().min(1).max(128).nullable().default(RESOURCE_DEFAULTS.provider),
     kind: z.enum(RESOURCE_KINDS).default(RESOURCE_DEFAULTS.kind),
-    limits: z.array(limit).min(1).max(LIMITS_MAX),
+    limits: z
+      .array(limit)
+      .max(LIMITS_MAX)
+      .meta({ description: 'All must hold; none: only counted and paid for' }),
     jitterMs: p.durationMs.default(RESOURCE_DEFAULTS.jitterMs),
     refund: z.enum(REFUND_RULES).default(RESOURCE_DEFAULTS.refund),
     maxQueue: p.count.default(RESOURCE_DEFAULTS.maxQueue),

@@ -1,0 +1,27 @@
+// Pages of a list: an opaque cursor, and the link to the next page.
+
+import type { Request } from 'express'
+import type { Cursor } from '../activities/ledger/list-requests.ts'
+import { invalid } from './problem.ts'
+
+export function cursorTo({ createdAtMs, id }: Cursor): string {
+  return Buffer.from(`${createdAtMs} ${id}`).toString('base64url')
+}
+
+/** Throws `invalid-request` where the text is no cursor of ours. */
+export function cursorFrom(text: string | undefined): Cursor | null {
+  if (text === undefined) return null
+  const [, createdAt, id] = /^(\d{1,16}) (\S{1,128})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
+  if (createdAt === undefined || id === undefined) {
+    throw invalid([{ pointer: '?cursor', detail: 'expected the cursor of the page before' }])
+  }
+  return { createdAtMs: Number(createdAt), id }
+}
+
+/** `Link: rel="next"` of a page that is not the last one. */
+export function nextLink(request: Request, cursor: string | null): Record<string, string> {
+  if (cursor === null) return {}
+  const next = new URL(request.originalUrl, 'http://localhost')
+  next.searchParams.set('cursor', cursor)
+  return { link: `<${next.pathname}${next.search}>; rel="next"` }
+}
