@@ -1,0 +1,98 @@
+import { afterAll, beforeEach, expect, test } from 'vitest'
+import { admit } from '../../activities/ledger/admit.ts'
+import { beginAttempt } from '../../activities/ledger/begin-attempt.ts'
+import { checkLedger } from '../../activities/ledger/check.ts'
+import { recordAttempt } from '../../activities/ledger/record-attempt.ts'
+import { recordEffects } from '../../activities/ledger/record-effects.ts'
+import { settleExecution } from '../../activities/ledger/settle-execution.ts'
+import * as f from './fixture.ts'
+
+const ledger = await f.openLedger()
+const { sql } = ledger
+await f.client(sql, { id: 'payer' }, [f.hard('payer', '100'), f.hard('payer', 100_000)])
+afterAll(async () => {
+  await ledger.close()
+})
+
+beforeEach(async () => {
+  await sql`truncate request, attempt, cost_line, event, hold, entry, budget_period`
+  const [settled, open] = [
+    f.execution({ id: 'settled', clientId: 'payer' }),
+    f.execution({ id: 'open', clientId: 'payer' }),
+  ]
+  await admit(sql, settled, f.NOON)
+  await admit(sql, open, f.NOON)
+  await recordEffects(sql, [f.granted('settled')])
+  await beginAttempt(sql, 'settled', 1, f.NOON)
+  await recordAttempt(
+    sql,
+    'settled',
+    1,
+    { kind: 'reported', consumed: { [f.TOKENS]: 7 }, costNanoUsd: null },
+    f.NOON,
+  )
+  await settleExecution(sql, 'settled', { kind: 'completed', output: null, partial: false }, f.NOON)
+  expect(await checkLedger(sql)).toEqual([])
+})
+
+const USD_ENTRY = `budget_id = (select id from budget where scope = 'payer' and unit = 'USD')`
+const corruptions: Record<string, { readonly statement: string; readonly want: readonly string[] }> = {
+  'an entry of use is deleted': {
+    statement: `delete from entry where kind = 'use' and ${USD_ENTRY}`,
+    want: ['X1', 'X4'],
+  },
+  'an entry of units is changed': {
+    statement: `update entry set used = used + 1 where kind = 'use' and not ${USD_ENTRY}`,
+    want: ['X1', 'X5'],
+  },
+  'an entry is doubled under another attempt': {
+    statement: `insert into entry select request_id, admission, 2, kind, budget_id, held, used, surcharge, at
+                from entry where kind = 'use' and ${USD_ENTRY}`,
+    want: ['X1', 'X4'],
+  },
+  'a release is lost': {
+    statement: `delete from entry where kind = 'release' and ${USD_ENTRY}`,
+    want: ['X1', 'X2'],
+  },
+  'the entry of an open hold is changed': {
+    statement: `update entry set held = held - 1 where kind = 'hold' and request_id = 'open' and ${USD_ENTRY}`,
+    want: ['X1', 'X2', 'X2'],
+  },
+  'a cost line is changed': { statement: `update cost_line set cost = cost + 1`, want: ['X3', 'X4'] },
+  'a cost line is deleted': { statement: `delete from cost_line`, want: ['X3', 'X4'] },
+  'a balance drifts': {
+    statement: `update budget_period set used = used + 1 where ${USD_ENTRY}`,
+    want: ['X1'],
+  },
+  'a hold of an ended request is open': {
+    statement: `update hold set is_open = true where request_id = 'settled' and ${USD_ENTRY}`,
+    want: ['X2', 'X6'],
+  },
+  'a request has another cost': {
+    statement: `update request set actual_cost = 0 where id = 'settled'`,
+    want: ['X3'],
+  },
+}
+
+test.for(Object.entries(corruptions))('%s: found', async ([, { statement, want }]) => {
+  await sql.unsafe(statement)
+  const rules = (await checkLedger(sql)).map(({ rule }) => rule)
+  expect(new Set(rules)).toEqual(new Set(want))
+})
+
+test('wrong rows are impossible', async () => {
+  const wrong = [
+    `update budget_period set held = -1`,
+    `insert into entry select request_id, admission, attempt, kind, budget_id, held, used, surcharge, at from entry limit 1`,
+    `update entry set used = 1 where kind = 'hold'`,
+    `update request set state = 'completed' where id = 'open'`,
+    `update request set ended_at = null where id = 'settled'`,
+    `insert into hold values ('nobody', 1, 1, now(), 1, true)`,
+    `insert into hold values ('open', 1, 999, now(), 1, true)`,
+    `update cost_line set cost = -1`,
+    `update entry set held = 9007199254740993 where kind = 'hold'`,
+    `delete from request where id = 'open'`,
+  ]
+  for (const statement of wrong) await expect(sql.unsafe(statement), statement).rejects.toThrow()
+  expect(await checkLedger(sql)).toEqual([])
+})
