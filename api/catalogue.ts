@@ -3,8 +3,14 @@
 // G1  Every error is told as `file:line:column path: message`, all of them at once.
 // G2  `${NAME}` in a value is replaced by the variable of that name; one that is not given is an error.
 
+import { readFile } from 'node:fs/promises'
 import { isNode, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml'
+import { readAppliedVersion } from '../activities/ledger/applied-version.ts'
+import { configVersion } from '../activities/ledger/read-config.ts'
+import { applyToLimiter } from './configure.ts'
+import type { ApiContext } from './context.ts'
 import { fieldErrors } from './parse.ts'
+import { replaceWhole } from './routes/whole-config.ts'
 import { wholeConfig, type WholeConfigBody } from './schema/config.ts'
 
 export type CatalogueFile = {
@@ -47,6 +53,24 @@ export function readCatalogue({ file, text, variables }: CatalogueFile): Catalog
     }),
   )
   return { kind: 'invalid', errors }
+}
+
+/** Reads a catalogue from a file. Throws an error whose message lists every fault, a line each (G1). */
+export async function loadCatalogue(
+  file: string,
+  variables: Readonly<Record<string, string>>,
+): Promise<WholeConfigBody> {
+  const catalogue = readCatalogue({ file, text: await readFile(file, 'utf8'), variables })
+  if (catalogue.kind === 'ok') return catalogue.config
+  throw new Error(`the catalogue has ${catalogue.errors.length} faults:\n${catalogue.errors.join('\n')}`)
+}
+
+/** Puts a catalogue into a ledger that was never configured; else makes sure that the limiter knows what is there. */
+export async function applyCatalogue(context: ApiContext, config: WholeConfigBody): Promise<void> {
+  const { sql } = context
+  const version = await configVersion(sql)
+  if (version === 0) await replaceWhole(context, config, { expected: 0, caller: { keyId: 'catalogue' } })
+  else if ((await readAppliedVersion(sql)) < version) await applyToLimiter(context)
 }
 
 function substitute(document: Document, variables: Readonly<Record<string, string>>) {

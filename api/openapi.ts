@@ -90,9 +90,14 @@ function answers(route: Route) {
       status,
       schema instanceof z.ZodUndefined
         ? { description: DESCRIPTIONS[status] ?? 'Answer' }
-        : { description: DESCRIPTIONS[status] ?? 'Answer', content: { 'application/json': { schema } } },
+        : { description: DESCRIPTIONS[status] ?? 'Answer', content: contentOf(route, schema) },
     ]),
   )
+}
+
+function contentOf({ answersYaml }: Route, schema: z.ZodType) {
+  const types = answersYaml === true ? ['application/json', ...YAML_TYPES.slice(0, 1)] : ['application/json']
+  return Object.fromEntries(types.map((type) => [type, { schema }]))
 }
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {

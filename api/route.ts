@@ -49,6 +49,7 @@ type Documented = {
   readonly problems?: readonly ProblemCode[]
   readonly headers?: readonly ('Prefer' | 'Idempotency-Key' | 'If-Match' | 'Last-Event-ID')[]
   readonly takesYaml?: boolean
+  readonly answersYaml?: boolean
 }
 
 type Schemas = {

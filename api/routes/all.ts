@@ -14,8 +14,10 @@ import { queueRoutes } from './queue.ts'
 import { reserveRoutes } from './reserve.ts'
 import { settleRoutes } from './settle.ts'
 import { usageRoutes } from './usage.ts'
+import { wholeConfigRoutes } from './whole-config.ts'
 
 export const ROUTES: readonly Route[] = [
+  ...wholeConfigRoutes,
   ...configRoutes,
   ...priceRoutes,
   ...budgetRoutes,

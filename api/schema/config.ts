@@ -212,6 +212,16 @@ export const wholeConfig = z
     workers: objects(p.id, worker),
     prices: objects(p.id, z.array(price).max(1_000)),
   })
+  .superRefine(({ clients, budgets }, context) => {
+    for (const scope of Object.keys(budgets)) {
+      if ((clients[scope]?.budgets.length ?? 0) === 0) continue
+      context.addIssue({
+        code: 'custom',
+        path: ['budgets', scope],
+        message: 'the client has budgets of its own',
+      })
+    }
+  })
   .meta({ id: 'Config' })
 
 export type ResourceBody = z.infer<typeof resource>

@@ -56,7 +56,11 @@ test.each<[sentence: string, text: string, want: readonly string[]]>([
     ['config/some.yaml:2:8 tiers.a.points', 'config/some.yaml:3:1 workres: unknown field'],
   ],
   ['G1 broken YAML is told with its place', 'tiers:\n  a: [\n', ['config/some.yaml:']],
-  ['G1 a name that is there twice is an error', 'tiers: {}\ntiers: {}\n', ['config/some.yaml:2:1 Map keys must be unique']],
+  [
+    'G1 a name that is there twice is an error',
+    'tiers: {}\ntiers: {}\n',
+    ['config/some.yaml:2:1 Map keys must be unique'],
+  ],
 ])('%s', (_sentence, text, want) => {
   const result = read(text)
   expect(result.kind).toBe('invalid')
