@@ -14,13 +14,12 @@ import { Operations } from '../activities/operations.ts'
 import type { ActivityContext } from '../activities/request-activities.ts'
 import { Requests } from '../activities/requests.ts'
 import { createApp } from '../api/app.ts'
-import { applyCatalogue, readCatalogue } from '../api/catalogue.ts'
 import type { ApiContext, TemporalEdge } from '../api/context.ts'
 import { hashKey } from '../api/keys.ts'
 import { LIMITER_GROUP } from '../workflows/messages.ts'
 import { registerSearchAttributes } from './search-attributes.ts'
 import { startWorkers, type Workers } from './workers.ts'
-import { bundleWorkflows } from './workflow-bundle.ts'
+import { workflowBundle } from './workflow-bundle.ts'
 
 export type Role = 'api' | 'worker'
 
@@ -63,8 +62,8 @@ export async function startService({ environment, roles, log }: ServiceOptions):
 
   let workers: Workers | null = null
   if (roles.includes('worker')) {
-    const workflowBundle = await bundleWorkflows()
-    workers = await startWorkers({ connection, namespace, context, view, workflowBundle })
+    const bundle = await workflowBundle((line) => log.info(line))
+    workers = await startWorkers({ connection, namespace, context, view, workflowBundle: bundle })
   }
 
   let server: Server | null = null
@@ -85,7 +84,6 @@ export async function startService({ environment, roles, log }: ServiceOptions):
         simulatorUrl: environment['RM_SIMULATOR_URL'] ?? null,
       },
     }
-    await loadFirstCatalogue(api, environment)
     server = createServer(createApp(api))
     await listen(server, {
       port: Number(environment['PORT'] ?? 3_000),
@@ -104,14 +102,6 @@ export async function startService({ environment, roles, log }: ServiceOptions):
       await sql.end({ timeout: 2 })
     },
   }
-}
-
-/** The catalogue is loaded once, into an empty ledger; later it is changed through the API. */
-async function loadFirstCatalogue(api: ApiContext, environment: NodeJS.ProcessEnv): Promise<void> {
-  const file = environment['RM_CONFIG']
-  if (file === undefined) return
-  const catalogue = await readCatalogue(file, { SAMPLE_WORKERS: environment['RM_SAMPLE_WORKER_URL'] ?? '' })
-  await applyCatalogue(api, catalogue)
 }
 
 type EdgeOptions = {

@@ -1,7 +1,12 @@
 // The Temporal workers of one process: requests and the limiter, each on its own queue.
 
 import { Client } from '@temporalio/client'
-import { Worker, type InjectedSinks, type NativeConnection, type WorkflowBundle } from '@temporalio/worker'
+import {
+  Worker,
+  type InjectedSinks,
+  type NativeConnection,
+  type WorkflowBundleOption,
+} from '@temporalio/worker'
 import { createLimiterActivities } from '../activities/limiter-activities.ts'
 import type { LimiterView } from '../activities/limiter-view.ts'
 import { createRequestActivities, type ActivityContext } from '../activities/request-activities.ts'
@@ -13,7 +18,7 @@ export type WorkersOptions = {
   readonly namespace: string
   readonly context: ActivityContext
   readonly view: LimiterView
-  readonly workflowBundle: WorkflowBundle
+  readonly workflowBundle: WorkflowBundleOption
 }
 
 export type Workers = {

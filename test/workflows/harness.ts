@@ -4,7 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
-import type { WorkflowBundle } from '@temporalio/worker'
+import type { WorkflowBundleOption } from '@temporalio/worker'
 import { pino } from 'pino'
 import { Announcements } from '../../activities/announcements.ts'
 import { openDatabase, type Sql } from '../../activities/ledger/database.ts'
@@ -57,7 +57,7 @@ export type Harness = {
 
 export async function startHarness(
   env: TestWorkflowEnvironment,
-  workflowBundle: WorkflowBundle,
+  workflowBundle: WorkflowBundleOption,
 ): Promise<Harness> {
   await addSearchAttributes(env.nativeConnection, env.namespace ?? 'default')
   const database = await createDatabase()

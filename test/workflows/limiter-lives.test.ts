@@ -2,7 +2,7 @@
 // one stands still for ever where a new run leaves an activity behind.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { bundleWorkflows } from '../../ops/workflow-bundle.ts'
+import { bundleOfWorkflows } from '../support/workflows.ts'
 import { eventually } from '../support/await-state.ts'
 import type { Limit } from '../../domain/limit.ts'
 import { limiterWorkflowId } from '../../workflows/messages.ts'
@@ -15,7 +15,7 @@ const WINDOW_MS = 300
 
 let stage: Stage
 beforeAll(async () => {
-  const [env, workflowBundle] = await Promise.all([startDevServer(), bundleWorkflows()])
+  const [env, workflowBundle] = await Promise.all([startDevServer(), bundleOfWorkflows()])
   stage = { env, workflowBundle }
 })
 afterAll(() => stage.env.teardown())

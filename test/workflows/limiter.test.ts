@@ -1,17 +1,17 @@
 // One life of the limiter workflow (L1 to L4), on a server whose time can be skipped.
 
-import type { WorkflowBundle } from '@temporalio/worker'
+import type { WorkflowBundleOption } from '@temporalio/worker'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { bundleWorkflows } from '../../ops/workflow-bundle.ts'
+import { bundleOfWorkflows } from '../support/workflows.ts'
 import { eventually } from '../support/await-state.ts'
 import { startTimeSkipping } from '../support/temporal.ts'
 import { HOUR_MS, ids, reserve, slots, withLimiter, type Stage } from './scene.ts'
 
 // A server for each test: its time stands still for ever where a terminated workflow leaves an activity behind.
-let workflowBundle: WorkflowBundle
+let workflowBundle: WorkflowBundleOption
 let stage: Stage
 beforeAll(async () => {
-  workflowBundle = await bundleWorkflows()
+  workflowBundle = await bundleOfWorkflows()
 })
 beforeEach(async () => {
   stage = { env: await startTimeSkipping(), workflowBundle }

@@ -1,10 +1,10 @@
 // The request workflow (Q1 to Q4) with the real ledger, limiter and worker protocol, on a server whose time can be
 // skipped.
 
-import type { WorkflowBundle } from '@temporalio/worker'
+import type { WorkflowBundleOption } from '@temporalio/worker'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { readRequest, type RequestRecord } from '../../activities/ledger/read-request.ts'
-import { bundleWorkflows } from '../../ops/workflow-bundle.ts'
+import { bundleOfWorkflows } from '../support/workflows.ts'
 import { requestWorkflowId, type RequestResult } from '../../workflows/messages.ts'
 import { eventually } from '../support/await-state.ts'
 import { startTimeSkipping } from '../support/temporal.ts'
@@ -12,10 +12,10 @@ import { executionAsk, furnish, startHarness, type Harness } from './harness.ts'
 
 const HOUR_MS = 3_600_000
 
-let workflowBundle: WorkflowBundle
+let workflowBundle: WorkflowBundleOption
 let harness: Harness
 beforeAll(async () => {
-  workflowBundle = await bundleWorkflows()
+  workflowBundle = await bundleOfWorkflows()
 })
 beforeEach(async () => {
   harness = await startHarness(await startTimeSkipping(), workflowBundle)

@@ -1,7 +1,7 @@
 // The limiter workflow with its real core; its two edges, the ledger it loads from and the delivery, are the test's own.
 
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
-import { Worker, type WorkflowBundle } from '@temporalio/worker'
+import { Worker, type WorkflowBundleOption } from '@temporalio/worker'
 import type { Delivery, LimiterActivities } from '../../activities/limiter-activities.ts'
 import { Operations } from '../../activities/operations.ts'
 import type { Limit } from '../../domain/limit.ts'
@@ -14,7 +14,7 @@ export const HOUR_MS = 3_600_000
 export const slots = (count: number): Limit => ({ type: 'concurrency', slots: count, per: 'reservation' })
 
 /** The server and the workflows' code of one test file. */
-export type Stage = { readonly env: TestWorkflowEnvironment; readonly workflowBundle: WorkflowBundle }
+export type Stage = { readonly env: TestWorkflowEnvironment; readonly workflowBundle: WorkflowBundleOption }
 
 export type Scene = {
   readonly group: string
