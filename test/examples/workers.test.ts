@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { createWorkers } from '../../examples/workers/app.ts'
@@ -278,5 +281,35 @@ describe('bad calls', () => {
       body: '{',
     })
     expect(response.status).toBe(400)
+  })
+})
+
+describe('as a process', () => {
+  const main = fileURLToPath(new URL('../../examples/workers/main.ts', import.meta.url))
+  const start = (env: Record<string, string>) =>
+    spawn(process.execPath, [main], {
+      env: { ...process.env, PORT: '0', ...env },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
+
+  test('it says when it is ready and ends on SIGTERM, with work under way too', async () => {
+    const child = start({ RM_SIMULATOR_URL: stand.simulatorUrl })
+    const [message] = (await once(child, 'message')) as [{ kind: string; url: string }]
+    expect(message.kind).toBe('ready')
+    const long = post(`${message.url}/workers/echo/execute`, { requestId: 'a', input: { sleepMs: 600_000 } })
+    const broken = expect(long).rejects.toThrow('fetch failed')
+    const calls = async () => (await (await fetch(`${message.url}/calls`)).json()) as { items: unknown[] }
+    await expect.poll(async () => (await calls()).items).toHaveLength(1)
+    child.kill('SIGTERM')
+    await broken
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+  test('without a provider simulator it says what is missing', async () => {
+    const child = start({ RM_SIMULATOR_URL: '' })
+    let said = ''
+    child.stderr?.on('data', (text: Buffer) => (said += String(text)))
+    await once(child, 'close')
+    expect(said).toContain('RM_SIMULATOR_URL is ""')
+    expect(child.exitCode).toBe(1)
   })
 })
