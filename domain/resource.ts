@@ -22,6 +22,11 @@ export type Resource = {
   readonly maxQueue: number
   /** The longest wait for this resource, whatever a request asks. */
   readonly maxWaitMs: number
+  /**
+   * Parts per 10,000 that are served by weighted fair queueing over tiers and clients, whatever the score says.
+   * Left out: the default.
+   */
+  readonly guaranteedShare?: number
 }
 
 /** The unit whose amounts are slots by themselves, so that a concurrency limit takes as many as asked. */
@@ -34,6 +39,7 @@ export const RESOURCE_DEFAULTS = {
   refund: 'at-settle',
   maxQueue: 1_000,
   maxWaitMs: 3_600_000,
+  guaranteedShare: 2_500,
 } as const satisfies Partial<Resource>
 
 /** Units wanted of each resource, sorted by resource id so that equal demands are equal arrays. */

@@ -4,8 +4,9 @@
 // R2  Usage survives a change of definition: limits of old and new are matched by type and position among that type.
 
 import type { Limit } from '../domain/limit.ts'
-import type { Resource } from '../domain/resource.ts'
+import { RESOURCE_DEFAULTS, type Resource } from '../domain/resource.ts'
 import { needOf, type Meter } from './limits/meter.ts'
+import { newShare, type Share } from './order/guaranteed.ts'
 import { carryOver, keptOf, openMeter, type Kept } from './limits/open.ts'
 
 export type Account = {
@@ -18,6 +19,7 @@ export type Account = {
   /** Reservations that hold a lease on it, and the units they reserved. */
   inFlight: number
   unitsInFlight: number
+  share: Share
 }
 
 export type Lease = { readonly units: number; readonly untilMs: number }
@@ -30,7 +32,7 @@ export function openAccount(
   const meters = resource.limits.map((limit, index) =>
     openMeter({ limit, jitterMs: resource.jitterMs, kept: keptOfLimit(index), atMs }),
   )
-  return { resource, meters, closedUntilMs: 0, waiting: 0, inFlight: 0, unitsInFlight: 0 }
+  return { resource, meters, closedUntilMs: 0, waiting: 0, inFlight: 0, unitsInFlight: 0, share: newShare() }
 }
 
 /** The account under a changed definition (R2); leases are to be counted again by `beginLease`. */
@@ -44,6 +46,7 @@ export function reopenAccount(before: Account, resource: Resource, atMs: number)
   })
   account.closedUntilMs = before.closedUntilMs
   account.waiting = before.waiting
+  account.share = before.share
   return account
 }
 
@@ -83,6 +86,22 @@ export function availableOf(account: Account, atMs: number): number {
   // A limit on reservations bounds no units; where nothing else does, its free slots are told.
   if (slots <= 0 || available === Number.MAX_SAFE_INTEGER) available = Math.min(available, slots)
   return account.closedUntilMs > atMs ? Math.min(available, 0) : available
+}
+
+/** The guaranteed share in parts per 10,000. */
+export function sharePartOf({ resource }: Account): number {
+  return resource.guaranteedShare ?? RESOURCE_DEFAULTS.guaranteedShare
+}
+
+/** What a demand of `units` counts in the guaranteed share: its units, or one where only reservations are limited. */
+export function sharedUnits({ meters }: Account, units: number): number {
+  return meters.some((meter) => meter.countsUnits) ? units : 1
+}
+
+/** The most that one reservation can ever take, as the guaranteed share counts it. */
+export function largestShared(account: Account): number {
+  const sizes = account.meters.filter((meter) => meter.countsUnits).map((meter) => meter.size)
+  return sizes.length === 0 ? 1 : Math.min(...sizes)
 }
 
 /** Index of the first limit that can never admit `units`, or -1. */

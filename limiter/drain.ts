@@ -1,99 +1,177 @@
 // Grants whatever may start now, the best first.
 //
-// D1  The next to be looked at is the best head by score among the lanes that may compete; it is granted if it fits.
-// D2  A blocked head reserves each of its resources that no better head has reserved.
+// D1  Next is who is due in a guaranteed share, else the best head by score among the lanes that compete; it is granted
+//     if it fits.
+// D2  A blocked head reserves each of its resources that nobody before it has reserved.
 // D3  Behind a blocked head, at most BACKFILL_DEPTH_MAX heads of the same shape are looked at; none where a resource
 //     of theirs is exhausted, but for the first, which may have other resources to reserve.
 // D4  After it, `startAtMs` is the earliest time at which a head that was found blocked may start.
+// D5  Who is due but waits for another resource holds up at most SHARE_DEPTH_MAX others of the share.
 
+import { sharedUnits, sharePartOf, type Account } from './account.ts'
 import type { LimiterState } from './book.ts'
 import { isAtCap } from './client.ts'
 import { grant } from './grant.ts'
-import type { Account } from './account.ts'
+import {
+  chargeShare,
+  nextFlow,
+  placeFlow,
+  setFlowAside,
+  SHARE_WHOLE,
+  type Flow,
+  type TierQueue,
+} from './order/guaranteed.ts'
 import { isExhausted, judge, type Reserved, type Verdict, type Want } from './order/judge.ts'
-import { bestLane, headOf, leads, placeLane, setAside, type Lane, type Shape } from './order/lane.ts'
+import { bestLane, headOf, leads, setAside, type Lane, type Shape } from './order/lane.ts'
+import { place } from './queue.ts'
 import type { Granted, Waiting } from './reservation.ts'
 
 export const BACKFILL_DEPTH_MAX = 64
+export const SHARE_DEPTH_MAX = 8
 
 type Blocked = Extract<Verdict, { kind: 'blocked' }>
 
 /** One pass over the queue. */
 type Pass = {
+  readonly state: LimiterState
+  readonly grants: Granted[]
   readonly open: Set<Shape>
+  /** Resources in whose guaranteed share somebody may be due. */
+  readonly due: Set<Account>
   readonly reserved: Map<Account, Reserved>
   readonly exhausted: Set<Account>
   readonly seen: Map<Shape, number>
   readonly aside: Lane[]
+  readonly flowsAside: { readonly queue: TierQueue; readonly flow: Flow }[]
 }
 
 export function drain(state: LimiterState): readonly Granted[] {
   state.startAtMs = null
   if (state.paused) return []
   const pass: Pass = {
+    state,
+    grants: [],
     open: new Set(state.shapes.values()),
+    due: new Set(),
     reserved: new Map(),
     exhausted: new Set(),
     seen: new Map(),
     aside: [],
+    flowsAside: [],
   }
-  const grants: Granted[] = []
-  for (let lane = nextLane(pass, state.nowMs); lane !== undefined; lane = nextLane(pass, state.nowMs)) {
-    const head = headOf(lane)
-    if (head === undefined || isAtCap(lane.client)) {
-      setAside(lane)
-      continue
-    }
-    const verdict = judge(wantsOf(head), useOf(state, head), (account) => pass.reserved.get(account))
-    if (verdict.kind === 'fits') grants.push(grant(state, head))
-    else block({ state, pass, head, verdict })
-  }
-  for (const lane of pass.aside) placeLane(lane, state.rekeys, state.nowMs)
-  return grants
+  for (const account of state.accounts.values()) noteDue(pass, account)
+  do serveDue(pass)
+  while (serveBest(pass))
+  for (const lane of pass.aside) place(state, lane)
+  for (const { queue, flow } of pass.flowsAside) placeFlow(queue, flow)
+  return pass.grants
 }
 
-function nextLane(pass: Pass, nowMs: number): Lane | undefined {
+function noteDue({ due }: Pass, account: Account): void {
+  if (account.waiting > 0 && account.share.credit > 0 && sharePartOf(account) > 0) due.add(account)
+}
+
+/** Grants, from every guaranteed share, whom its credit covers. */
+function serveDue(pass: Pass): void {
+  for (const account of pass.due) {
+    let depth = 0
+    while (depth < SHARE_DEPTH_MAX) {
+      const served = serveShare(pass, account)
+      if (served === 'nobody') break
+      if (served === 'blocked elsewhere') depth += 1
+    }
+    pass.due.delete(account)
+  }
+}
+
+function serveShare(pass: Pass, account: Account): 'granted' | 'blocked elsewhere' | 'nobody' {
+  const { tiers } = pass.state
+  const weightOf = (tier: string): number => tiers.get(tier)?.weight ?? 0
+  const due = nextFlow(account.share, { weightOf, unitsOf: (waiting) => unitsOn(account, waiting) })
+  // One that is set aside was found blocked in this pass.
+  if (due === undefined || due.head.lane.orderPlace.index < 0) return 'nobody'
+  const { queue, flow, head, units } = due
+  if (account.share.credit < units * SHARE_WHOLE) return 'nobody'
+  const verdict = verdictOn(pass, head)
+  if (verdict.kind === 'fits') {
+    chargeShare(account.share, due, weightOf(queue.tier))
+    grantHead(pass, head)
+    return 'granted'
+  }
+  reserveFor(pass, head, verdict)
+  setFlowAside(queue, flow)
+  pass.flowsAside.push({ queue, flow })
+  return verdict.blocking.resourceId === account.resource.id ? 'nobody' : 'blocked elsewhere'
+}
+
+function unitsOn(account: Account, { lane, demand }: Waiting): number {
+  return sharedUnits(account, demand[lane.shape.accounts.indexOf(account)]?.[1] ?? 0)
+}
+
+/** Grants the best head by score, or finds it blocked; false where there is none. */
+function serveBest(pass: Pass): boolean {
+  const lane = nextLane(pass)
+  if (lane === undefined) return false
+  const head = headOf(lane)
+  if (head === undefined || isAtCap(lane.client)) {
+    setAside(lane)
+    return true
+  }
+  const verdict = verdictOn(pass, head)
+  if (verdict.kind === 'fits') grantHead(pass, head)
+  else {
+    reserveFor(pass, head, verdict)
+    closeIfExhausted(pass, head)
+  }
+  return true
+}
+
+function nextLane({ state, open }: Pass): Lane | undefined {
   let best: Lane | undefined
-  for (const shape of pass.open) {
-    const lane = bestLane(shape, nowMs)
-    if (lane === undefined) pass.open.delete(shape)
-    else if (best === undefined || leads(lane, best, nowMs)) best = lane
+  for (const shape of open) {
+    const lane = bestLane(shape, state.nowMs)
+    if (lane === undefined) open.delete(shape)
+    else if (best === undefined || leads(lane, best, state.nowMs)) best = lane
   }
   return best
 }
 
-type Finding = {
-  readonly state: LimiterState
-  readonly pass: Pass
-  readonly head: Waiting
-  readonly verdict: Blocked
+function verdictOn({ state, reserved }: Pass, head: Waiting): Verdict {
+  return judge(wantsOf(head), useOf(state, head), (account) => reserved.get(account))
 }
 
-/** D2, D3, D4. */
-function block({ state, pass, head, verdict }: Finding): void {
-  const { lane } = head
-  const { shape } = lane
-  head.blocking = verdict.blocking
-  setAside(lane)
-  pass.aside.push(lane)
-  const { startAtMs } = verdict
-  if (startAtMs !== null) {
-    state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
-    for (const { account, units } of wantsOf(head)) {
-      if (!pass.reserved.has(account)) pass.reserved.set(account, { units, startAtMs })
-    }
+function grantHead(pass: Pass, head: Waiting): void {
+  const { accounts } = head.lane.shape
+  pass.grants.push(grant(pass.state, head))
+  for (const account of accounts) noteDue(pass, account)
+}
+
+/** D2, D4. */
+function reserveFor({ state, reserved, aside }: Pass, head: Waiting, { blocking, startAtMs }: Blocked): void {
+  head.blocking = blocking
+  setAside(head.lane)
+  aside.push(head.lane)
+  if (startAtMs === null) return
+  state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
+  for (const { account, units } of wantsOf(head)) {
+    if (!reserved.has(account)) reserved.set(account, { units, startAtMs })
   }
+}
+
+/** D3. */
+function closeIfExhausted({ state, open, reserved, exhausted, seen }: Pass, head: Waiting): void {
+  const { shape } = head.lane
   for (const account of shape.accounts) {
-    if (isExhausted(account, useOf(state, head), pass.reserved.get(account))) pass.exhausted.add(account)
+    if (isExhausted(account, useOf(state, head), reserved.get(account))) exhausted.add(account)
   }
-  const seen = (pass.seen.get(shape) ?? 0) + 1
-  pass.seen.set(shape, seen)
-  if (seen > BACKFILL_DEPTH_MAX || shape.accounts.some((account) => pass.exhausted.has(account))) {
-    pass.open.delete(shape)
+  const looks = (seen.get(shape) ?? 0) + 1
+  seen.set(shape, looks)
+  if (looks > BACKFILL_DEPTH_MAX || shape.accounts.some((account) => exhausted.has(account))) {
+    open.delete(shape)
   }
 }
 
-export function wantsOf({ lane, demand }: Waiting): readonly Want[] {
+function wantsOf({ lane, demand }: Waiting): readonly Want[] {
   return lane.shape.accounts.map((account, at) => ({ account, units: demand[at]?.[1] ?? 0 }))
 }
 

@@ -10,7 +10,7 @@ import type { Account } from './account.ts'
 import type { LimiterState } from './book.ts'
 import { capName, isAtCap, type Client } from './client.ts'
 import type { Blocking } from './effect.ts'
-import { isAheadOf, type Spot, type Total } from './order/crowd.ts'
+import { addOne, isAheadOf, type Spot, type Total } from './order/crowd.ts'
 import { firstNot, standingOf, type Shape } from './order/lane.ts'
 import { scoreAt, type Standing } from './order/score.ts'
 import type { Waiting } from './reservation.ts'
@@ -123,10 +123,7 @@ function discount({ lanes }: Client, shape: Shape, spot: Spot, atMs: number, tot
   for (const lane of lanes) {
     if (lane.shape !== shape) continue
     const end = firstNot(lane, (member) => isAheadOf(lane.points, member, spot, atMs))
-    for (const { demand } of lane.members.slice(lane.first, end)) {
-      total.count -= 1
-      for (const [at, [, units]] of demand.entries()) total.units[at] = (total.units[at] ?? 0) - units
-    }
+    for (const member of lane.members.slice(lane.first, end)) addOne(total, member, -1)
   }
 }
 

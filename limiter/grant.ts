@@ -4,10 +4,20 @@
 // T2  `startBy` is the grant plus the largest J of its resources, never after the lease's end; without J it is that.
 
 import type { Demand, Resource } from '../domain/resource.ts'
-import { charge, freeSlots, takeSlots, type Account, type Lease } from './account.ts'
+import {
+  charge,
+  freeSlots,
+  largestShared,
+  sharedUnits,
+  sharePartOf,
+  takeSlots,
+  type Account,
+  type Lease,
+} from './account.ts'
 import type { LimiterState } from './book.ts'
 import { isAtCap } from './client.ts'
 import { costOf, serve } from './order/fairness.ts'
+import { earn } from './order/guaranteed.ts'
 import { noPlace } from './order/heap.ts'
 import { changeCap, clientOf, dequeue, noteCap, refreshPoints } from './queue.ts'
 import type { Granted, Waiting } from './reservation.ts'
@@ -32,9 +42,10 @@ export function grant(state: LimiterState, waiting: Waiting): Granted {
     leasePlace: noPlace(),
   }
   dequeue(state, waiting)
-  for (const [id, units] of granted.demand) {
-    const account = state.accounts.get(id)
-    if (account !== undefined) charge(account, units, nowMs)
+  for (const account of accountsOf(state, granted.demand)) {
+    const units = reservedUnits(granted, account)
+    charge(account, units, nowMs)
+    earn(account.share, sharedUnits(account, units), sharePartOf(account), largestShared(account))
   }
   beginLease(state, granted)
   serveClient(state, client.id, granted.demand, [])

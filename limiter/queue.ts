@@ -10,9 +10,11 @@ import { CLIENTS_MAX, isAtCap, isIdle, newClient, type Client } from './client.t
 import type { Blocking } from './effect.ts'
 import { noPlace } from './order/heap.ts'
 import { epochOf, fairnessPoints, servedAt } from './order/fairness.ts'
+import { changeStarving, joinShare, leaveShare, rebase } from './order/guaranteed.ts'
 import {
   addMember,
   changePoints,
+  headOf,
   laneKey,
   lanePoints,
   lengthOf,
@@ -24,6 +26,7 @@ import {
   type LaneTraits,
   type Shape,
 } from './order/lane.ts'
+import { isStarvingAt } from './order/score.ts'
 import type { Waiting } from './reservation.ts'
 
 export type Entry = {
@@ -61,7 +64,7 @@ export function enqueue(state: LimiterState, entry: Entry): Waiting {
   }
   for (const account of shape.accounts) account.waiting += 1
   addMember(lane, waiting)
-  placeLane(lane, state.rekeys, state.nowMs)
+  place(state, lane)
   state.deadlines.put(waiting)
   state.reservations.set(id, waiting)
   return waiting
@@ -72,7 +75,7 @@ export function dequeue(state: LimiterState, waiting: Waiting): void {
   const { lane } = waiting
   for (const account of lane.shape.accounts) account.waiting -= 1
   removeMember(lane, waiting)
-  placeLane(lane, state.rekeys, state.nowMs)
+  place(state, lane)
   state.deadlines.remove(waiting)
   state.reservations.delete(waiting.id)
   dropIfEmpty(state, lane)
@@ -82,11 +85,11 @@ export function dequeue(state: LimiterState, waiting: Waiting): void {
 export function changeBoost(state: LimiterState, waiting: Waiting, boost: number): void {
   const before = waiting.lane
   removeMember(before, waiting)
-  placeLane(before, state.rekeys, state.nowMs)
+  place(state, before)
   const lane = laneOf(state, { ...before, boost })
   waiting.lane = lane
   addMember(lane, waiting)
-  placeLane(lane, state.rekeys, state.nowMs)
+  place(state, lane)
   dropIfEmpty(state, before)
 }
 
@@ -124,6 +127,7 @@ function laneOf(state: LimiterState, traits: LaneTraits): Lane {
   traits.shape.lanes.set(key, lane)
   traits.client.lanes.add(lane)
   noteCap(state, traits.client)
+  if (!isAtCap(traits.client)) joinShares(lane)
   // A lane that was emptied a moment ago took its shape with it.
   state.shapes.set(traits.shape.key, traits.shape)
   return lane
@@ -133,6 +137,7 @@ function dropIfEmpty(state: LimiterState, lane: Lane): void {
   if (lengthOf(lane) > 0) return
   lane.shape.lanes.delete(lane.key)
   lane.client.lanes.delete(lane)
+  leaveShares(lane)
   noteCap(state, lane.client)
   if (lane.shape.lanes.size === 0) state.shapes.delete(lane.shape.key)
 }
@@ -155,15 +160,41 @@ function forgetOneIdle(state: LimiterState): void {
   }
 }
 
-/** Takes note of whether the client is at its cap, and lets its lanes compete again. */
+/** The client's cap or what it holds has changed: its lanes compete, or no longer do. */
 export function changeCap(state: LimiterState, client: Client): void {
   noteCap(state, client)
-  for (const lane of client.lanes) placeLane(lane, state.rekeys, state.nowMs)
+  for (const lane of client.lanes) place(state, lane)
 }
 
+/** Takes note of whether the client is at its cap; one that is takes no part in the guaranteed share. */
 export function noteCap({ capped }: LimiterState, client: Client): void {
-  if (isAtCap(client) && client.lanes.size > 0) capped.add(client)
-  else capped.delete(client)
+  const isCapped = isAtCap(client) && client.lanes.size > 0
+  if (isCapped === capped.has(client)) return
+  if (isCapped) {
+    capped.add(client)
+    for (const lane of client.lanes) leaveShares(lane)
+  } else {
+    capped.delete(client)
+    for (const lane of client.lanes) joinShares(lane)
+  }
+}
+
+function joinShares(lane: Lane): void {
+  for (const { share } of lane.shape.accounts) joinShare(share, lane)
+}
+
+function leaveShares(lane: Lane): void {
+  for (const { share } of lane.shape.accounts) leaveShare(share, lane)
+}
+
+/** Puts a lane where its head belongs now: by score, by its next mark, and among those who starve. */
+export function place({ rekeys, nowMs }: LimiterState, lane: Lane): void {
+  placeLane(lane, rekeys, nowMs)
+  const head = headOf(lane)
+  const isStarving = head !== undefined && isStarvingAt(head.enqueuedAtMs, nowMs)
+  if (isStarving === lane.isStarving) return
+  for (const { share } of lane.shape.accounts) changeStarving(share, lane)
+  lane.isStarving = isStarving
 }
 
 /** Brings a client's fairness points up to date; its lanes move where they changed. */
@@ -174,7 +205,7 @@ export function refreshPoints(state: LimiterState, client: Client): void {
   for (const lane of client.lanes) {
     changePoints(lane, lanePoints(lane, state.tiers.get(lane.tier)?.points ?? 0))
     // One that is set aside stays so: whoever set it aside puts it back.
-    if (lane.orderPlace.index >= 0) placeLane(lane, state.rekeys, state.nowMs)
+    if (lane.orderPlace.index >= 0) place(state, lane)
   }
 }
 
@@ -183,6 +214,7 @@ export function enterEpoch(state: LimiterState): void {
   const epoch = epochOf(state.nowMs)
   if (epoch === state.epoch) return
   state.epoch = epoch
+  for (const { share } of state.accounts.values()) rebase(share)
   for (const client of state.clients.values()) {
     if (isIdle(client) && servedAt(client.served, epoch) === 0) state.clients.delete(client.id)
     else refreshPoints(state, client)

@@ -22,6 +22,7 @@ import { assert } from './limits/arithmetic.ts'
 import { keptOf, type Kept } from './limits/open.ts'
 import { beginLease } from './grant.ts'
 import { fairnessPoints } from './order/fairness.ts'
+import { encodeShare, restoreClocks, restoreTags, type ShareTuple } from './order/guaranteed.ts'
 import { noPlace } from './order/heap.ts'
 import type { Lane } from './order/lane.ts'
 import { enqueue } from './queue.ts'
@@ -40,12 +41,19 @@ export type LimiterSnapshot = {
   readonly epoch: number
   readonly startAtMs: number | null
   readonly tiers: readonly (readonly [id: string, points: number, weight: number])[]
-  readonly accounts: readonly (readonly [resource: Resource, closedUntilMs: number, kept: readonly Kept[]])[]
+  readonly accounts: readonly AccountTuple[]
   readonly clients: readonly ClientTuple[]
   readonly lanes: readonly LaneTuple[]
   readonly granted: readonly GrantedTuple[]
   readonly endings: EndingsTuple
 }
+
+type AccountTuple = readonly [
+  resource: Resource,
+  closedUntilMs: number,
+  kept: readonly Kept[],
+  share: ShareTuple,
+]
 
 type ClientTuple = readonly [id: string, maxConcurrent: number | null, cost: number, epoch: number]
 
@@ -84,10 +92,11 @@ export function encode(state: LimiterState): LimiterSnapshot {
     epoch: state.epoch,
     startAtMs: state.startAtMs,
     tiers: [...state.tiers].map(([id, { points, weight }]) => [id, points, weight]),
-    accounts: [...state.accounts.values()].map(({ resource, closedUntilMs, meters }) => [
+    accounts: [...state.accounts.values()].map(({ resource, closedUntilMs, meters, share }) => [
       resource,
       closedUntilMs,
       meters.map(keptOf),
+      encodeShare(share),
     ]),
     clients: [...state.clients.values()].map(({ id, maxConcurrent, served }) => [
       id,
@@ -114,9 +123,10 @@ export function restore(snapshot: LimiterSnapshot): LimiterState {
     ...{ nowMs, sequence, configVersion, paused, epoch, startAtMs, endings },
   }
   for (const [id, points, weight] of snapshot.tiers) state.tiers.set(id, { points, weight })
-  for (const [resource, closedUntilMs, kept] of snapshot.accounts) {
+  for (const [resource, closedUntilMs, kept, share] of snapshot.accounts) {
     const account = openAccount(resource, nowMs, (index) => kept[index] ?? [])
     account.closedUntilMs = closedUntilMs
+    restoreClocks(account.share, share)
     state.accounts.set(resource.id, account)
   }
   for (const [id, maxConcurrent, cost, servedEpoch] of snapshot.clients) {
@@ -126,6 +136,10 @@ export function restore(snapshot: LimiterSnapshot): LimiterState {
   }
   for (const lane of snapshot.lanes) restoreLane(state, lane)
   for (const granted of snapshot.granted) beginLease(state, decodeGranted(granted))
+  for (const [{ id }, , , share] of snapshot.accounts) {
+    const account = state.accounts.get(id)
+    if (account !== undefined) restoreTags(account.share, share)
+  }
   return state
 }
 

@@ -8,8 +8,7 @@ import type { LimiterState } from '../book.ts'
 import type { Effect } from '../effect.ts'
 import { forgetOld, remember } from '../endings.ts'
 import { endLease } from '../grant.ts'
-import { placeLane } from '../order/lane.ts'
-import { dequeue, enterEpoch } from '../queue.ts'
+import { dequeue, enterEpoch, place } from '../queue.ts'
 
 /** Moves the state to `atMs`, or leaves it where that is in the past (K3). */
 export function advance(state: LimiterState, atMs: number): readonly Effect[] {
@@ -19,7 +18,7 @@ export function advance(state: LimiterState, atMs: number): readonly Effect[] {
   const effects = [...endLeases(state), ...giveUp(state, state.nowMs - 1)]
   for (let lane = state.rekeys.top(); lane !== undefined; lane = state.rekeys.top()) {
     if (lane.rekeyAtMs > state.nowMs) break
-    placeLane(lane, state.rekeys, state.nowMs)
+    place(state, lane)
   }
   return effects
 }

@@ -1,34 +1,36 @@
 // Those of a shape who wait with the same points, in order, so that whoever is ahead of a place is counted quickly.
 //
-// C1  Members are in order of (enqueuedAtMs, sequence), cut into chunks that know their length and their sums; counting
-//     takes time in the number of chunks, changing it in the length of one.
+// C1  Members are in order of (enqueuedAtMs, sequence), cut into chunks that know their totals; counting takes time in
+//     the number of chunks, changing in the length of one.
 
 import type { Waiting } from '../reservation.ts'
 import { isEarlier, scoreAt } from './score.ts'
 
 export const CHUNK_MAX = 128
 
-type Chunk = { readonly members: Waiting[]; readonly sums: number[] }
-
 /** A place in the order: a score and what decides between equal ones. */
 export type Spot = { readonly score: number; readonly enqueuedAtMs: number; readonly sequence: number }
 
-/** How many go first, and the units that they want by position in the demand. */
+/** How many, and the units that they want by position in the demand. */
 export type Total = { count: number; readonly units: number[] }
+
+type Chunk = { readonly members: Waiting[]; readonly total: Total }
 
 export class Crowd {
   readonly #points: number
   readonly #chunks: Chunk[] = []
+  readonly #total: Total = { count: 0, units: [] }
 
   constructor(points: number) {
     this.#points = points
   }
 
   get isEmpty(): boolean {
-    return this.#chunks.length === 0
+    return this.#total.count === 0
   }
 
   add(waiting: Waiting): void {
+    addOne(this.#total, waiting, 1)
     const at = Math.min(this.#chunkOf(waiting), this.#chunks.length - 1)
     const chunk = this.#chunks[at]
     if (chunk === undefined) {
@@ -36,9 +38,9 @@ export class Crowd {
       return
     }
     chunk.members.splice(placeIn(chunk, waiting), 0, waiting)
-    count(chunk, waiting, 1)
+    addOne(chunk.total, waiting, 1)
     if (chunk.members.length <= CHUNK_MAX) return
-    // Newcomers come last, so the chunk in front is left almost full where the last one is cut.
+    // Newcomers come last, so where the last chunk is cut, the one in front stays almost full.
     const keep = at === this.#chunks.length - 1 ? CHUNK_MAX - 8 : CHUNK_MAX / 2
     const { members } = chunk
     this.#chunks.splice(at, 1, chunkOf(members.slice(0, keep)), chunkOf(members.slice(keep)))
@@ -50,29 +52,32 @@ export class Crowd {
     if (chunk === undefined) return
     const place = placeIn(chunk, waiting)
     if (chunk.members[place] !== waiting) return
-    if (chunk.members.length === 1) this.#chunks.splice(at, 1)
-    else {
-      chunk.members.splice(place, 1)
-      count(chunk, waiting, -1)
+    addOne(this.#total, waiting, -1)
+    if (chunk.members.length === 1) {
+      this.#chunks.splice(at, 1)
+      return
     }
+    chunk.members.splice(place, 1)
+    addOne(chunk.total, waiting, -1)
   }
 
-  /** Adds those who are ahead of `spot` at a time to `total`. */
-  countAhead(spot: Spot, nowMs: number, total: Total): void {
-    for (const { members, sums } of this.#chunks) {
-      const last = members[members.length - 1]
-      if (last !== undefined && isAheadOf(this.#points, last, spot, nowMs)) {
-        total.count += members.length
-        for (const [at, sum] of sums.entries()) total.units[at] = (total.units[at] ?? 0) + sum
+  /** Adds those who are ahead of `spot` at a time to `sum`. */
+  countAhead(spot: Spot, nowMs: number, sum: Total): void {
+    const isBehind = (member: Waiting | undefined): boolean =>
+      member === undefined || !isAheadOf(this.#points, member, spot, nowMs)
+    if (!isBehind(this.#chunks.at(-1)?.members.at(-1))) {
+      addAll(sum, this.#total)
+      return
+    }
+    for (const { members, total } of this.#chunks) {
+      if (!isBehind(members.at(-1))) {
+        addAll(sum, total)
         continue
       }
       for (const member of members) {
-        if (!isAheadOf(this.#points, member, spot, nowMs)) return
-        total.count += 1
-        for (const [at, [, units]] of member.demand.entries())
-          total.units[at] = (total.units[at] ?? 0) + units
+        if (isBehind(member)) return
+        addOne(sum, member, 1)
       }
-      return
     }
   }
 
@@ -81,8 +86,7 @@ export class Crowd {
     let [low, high] = [0, this.#chunks.length]
     while (low < high) {
       const middle = (low + high) >> 1
-      const members = this.#chunks[middle]?.members
-      const last = members?.[members.length - 1]
+      const last = this.#chunks[middle]?.members.at(-1)
       if (last !== undefined && isEarlier(last, waiting)) low = middle + 1
       else high = middle
     }
@@ -96,14 +100,24 @@ export function isAheadOf(points: number, member: Waiting, spot: Spot, nowMs: nu
   return score === spot.score ? isEarlier(member, spot) : score > spot.score
 }
 
-function chunkOf(members: Waiting[]): Chunk {
-  const chunk: Chunk = { members, sums: [] }
-  for (const member of members) count(chunk, member, 1)
-  return chunk
+export function addOne(total: Total, { demand }: Waiting, sign: 1 | -1): void {
+  total.count += sign
+  for (let at = 0; at < demand.length; at += 1) {
+    total.units[at] = (total.units[at] ?? 0) + sign * (demand[at]?.[1] ?? 0)
+  }
 }
 
-function count({ sums }: Chunk, { demand }: Waiting, sign: 1 | -1): void {
-  for (const [at, [, units]] of demand.entries()) sums[at] = (sums[at] ?? 0) + sign * units
+function addAll(total: Total, more: Total): void {
+  total.count += more.count
+  for (let at = 0; at < more.units.length; at += 1) {
+    total.units[at] = (total.units[at] ?? 0) + (more.units[at] ?? 0)
+  }
+}
+
+function chunkOf(members: Waiting[]): Chunk {
+  const total: Total = { count: 0, units: [] }
+  for (const member of members) addOne(total, member, 1)
+  return { members, total }
 }
 
 function placeIn({ members }: Chunk, waiting: Waiting): number {

@@ -25,6 +25,8 @@ export type Lane = {
   readonly members: Waiting[]
   first: number
   rank: Rank
+  /** Its head has waited so long that it starves. */
+  isStarving: boolean
   rekeyAtMs: number
   readonly orderPlace: Place
   readonly rekeyPlace: Place
@@ -71,6 +73,7 @@ export function newLane(traits: LaneTraits, tierPoints: number): Lane {
     members: [],
     first: 0,
     rank: { capped: false, key: 0 },
+    isStarving: false,
     rekeyAtMs: 0,
     orderPlace: noPlace(),
     rekeyPlace: noPlace(),

@@ -47,6 +47,10 @@ export function scoreAt(points: number, enqueuedAtMs: number, nowMs: number): nu
   return AGEING_MS_PER_POINT * (points + starving) + Math.min(waitedMs, CAPPED_AFTER_MS)
 }
 
+export function isStarvingAt(enqueuedAtMs: number, nowMs: number): boolean {
+  return nowMs - enqueuedAtMs >= STARVING_AFTER_MS
+}
+
 /** When the key of something enqueued then changes next; null once it is capped. */
 export function rekeyAtMs(enqueuedAtMs: number, nowMs: number): number | null {
   const waitedMs = nowMs - enqueuedAtMs

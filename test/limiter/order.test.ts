@@ -56,7 +56,7 @@ test('O1 O3 each pass grants the brute-force argmax of the score, whatever the a
         const limits = [
           { type: 'fixed-window', units: perRound * 1_000, period: 'minute', timezone: 'UTC' },
         ] as const
-        const state = limiter(resource('gpt', limits, { maxWaitMs: 100_000_000 }))
+        const state = limiter(resource('gpt', limits, { maxWaitMs: 100_000_000, guaranteedShare: 0 }))
         step(state, { kind: 'pause', atMs: T0, paused: true })
         asked.forEach(({ tier, urgency, client, ageMinutes, boost }, index) => {
           const id = `r${index}`

@@ -1,0 +1,252 @@
+// The guaranteed share of a resource: served by weighted fair queueing, whatever the score says (scheduling.md 2.4).
+//
+// GS1  Of all units granted on a resource, its share is credited here; who is next here is granted as soon as the
+//      credit covers it. What nobody takes goes on to the order by score; credit never exceeds one largest request.
+// GS2  A tier with a starving client goes before one without, else the tier with the least tag; in it, the client with
+//      the least tag. A starving client goes before the others of its tier by at most one request: who starves because
+//      it asked for too much takes nothing from them. Ties by id. Inside a client it is first come, first served.
+// GS3  Start-time fair queueing: a served tier's tag moves by units over its weight, a served client's by units. Who
+//      comes back starts at the clock (the tag last served) or at its own tag, whichever is later: idling saves nothing.
+// GS4  A tier of weight 0 has no guaranteed share.
+
+import type { Waiting } from '../reservation.ts'
+import { Heap, noPlace, type Place } from './heap.ts'
+import { headOf, type Lane } from './lane.ts'
+import { isEarlier } from './score.ts'
+
+/** Parts of a whole share; credit is counted in parts of a unit. */
+export const SHARE_WHOLE = 10_000
+/** So that units over weights 1 to 6 are whole. */
+const TAG_SCALE = 60
+
+/** A client's waiting reservations of one tier on one resource. */
+export type Flow = {
+  readonly client: string
+  tag: number
+  readonly lanes: Set<Lane>
+  /** Of its lanes, those whose head starves. */
+  starving: number
+  readonly starvingPlace: Place
+  readonly otherPlace: Place
+}
+
+export type TierQueue = {
+  readonly tier: string
+  tag: number
+  clock: number
+  readonly flows: Map<string, Flow>
+  readonly starving: Heap<Flow>
+  readonly others: Heap<Flow>
+}
+
+export type Share = {
+  credit: number
+  clock: number
+  readonly tiers: Map<string, TierQueue>
+}
+
+export function newShare(): Share {
+  return { credit: 0, clock: 0, tiers: new Map() }
+}
+
+export function tierQueueOf({ tiers }: Share, tier: string): TierQueue {
+  const known = tiers.get(tier)
+  if (known !== undefined) return known
+  const before = (a: Flow, b: Flow): boolean => (a.tag === b.tag ? a.client < b.client : a.tag < b.tag)
+  const heaps = {
+    starving: new Heap(before, (flow) => flow.starvingPlace),
+    others: new Heap(before, (flow) => flow.otherPlace),
+  }
+  const queue: TierQueue = { tier, tag: 0, clock: 0, flows: new Map(), ...heaps }
+  tiers.set(tier, queue)
+  return queue
+}
+
+export function flowOf(queue: TierQueue, client: string): Flow {
+  const known = queue.flows.get(client)
+  if (known !== undefined) return known
+  const flow: Flow = {
+    client,
+    tag: queue.clock,
+    lanes: new Set(),
+    starving: 0,
+    starvingPlace: noPlace(),
+    otherPlace: noPlace(),
+  }
+  queue.flows.set(client, flow)
+  return flow
+}
+
+/** A lane begins to compete: its client's flow is woken where it had no lane (GS3). */
+export function joinShare(share: Share, lane: Lane): void {
+  const queue = tierQueueOf(share, lane.tier)
+  if (isEmpty(queue)) queue.tag = Math.max(queue.tag, share.clock)
+  const flow = flowOf(queue, lane.client.id)
+  if (flow.lanes.size === 0) flow.tag = Math.max(flow.tag, queue.clock)
+  flow.lanes.add(lane)
+  if (lane.isStarving) flow.starving += 1
+  placeFlow(queue, flow)
+}
+
+export function leaveShare(share: Share, lane: Lane): void {
+  const queue = tierQueueOf(share, lane.tier)
+  const flow = flowOf(queue, lane.client.id)
+  if (flow.lanes.delete(lane) && lane.isStarving) flow.starving -= 1
+  placeFlow(queue, flow)
+  if (flow.lanes.size === 0 && flow.tag <= queue.clock) queue.flows.delete(flow.client)
+}
+
+/** The head of a lane began or ceased to starve: `isStarving` is as it was before. */
+export function changeStarving(share: Share, lane: Lane): void {
+  const queue = tierQueueOf(share, lane.tier)
+  const flow = queue.flows.get(lane.client.id)
+  if (flow?.lanes.has(lane) !== true) return
+  flow.starving += lane.isStarving ? -1 : 1
+  placeFlow(queue, flow)
+}
+
+export function placeFlow({ starving, others }: TierQueue, flow: Flow): void {
+  const competes = flow.lanes.size > 0
+  const [into, from] = flow.starving > 0 ? [starving, others] : [others, starving]
+  from.remove(flow)
+  if (competes) into.put(flow)
+  else into.remove(flow)
+}
+
+function isEmpty({ starving, others }: TierQueue): boolean {
+  return starving.size === 0 && others.size === 0
+}
+
+/** Who is next here (GS2), and how many units it wants; undefined where nobody waits. */
+export function nextFlow({ tiers }: Share, { weightOf, unitsOf }: Measures): Due | undefined {
+  let best: Due | undefined
+  for (const queue of tiers.values()) {
+    const due = weightOf(queue.tier) > 0 ? nextOf(queue, unitsOf) : undefined
+    if (due !== undefined && (best === undefined || goesFirst(due, best))) best = due
+  }
+  return best
+}
+
+type Measures = {
+  readonly weightOf: (tier: string) => number
+  /** What a reservation wants, as the share counts it. */
+  readonly unitsOf: (waiting: Waiting) => number
+}
+
+export type Due = {
+  readonly queue: TierQueue
+  readonly flow: Flow
+  readonly head: Waiting
+  readonly units: number
+  readonly isStarving: boolean
+}
+
+function nextOf(queue: TierQueue, unitsOf: Measures['unitsOf']): Due | undefined {
+  const [starving, other] = [queue.starving.top(), queue.others.top()]
+  const flow = starving ?? other
+  const head = flow && oldestOf(flow)
+  if (flow === undefined || head === undefined) return undefined
+  const units = unitsOf(head)
+  if (starving === undefined || other === undefined || starving.tag <= other.tag + units * TAG_SCALE) {
+    return { queue, flow, head, units, isStarving: starving !== undefined }
+  }
+  const first = oldestOf(other)
+  return first && { queue, flow: other, head: first, units: unitsOf(first), isStarving: false }
+}
+
+function goesFirst(a: Due, b: Due): boolean {
+  if (a.isStarving !== b.isStarving) return a.isStarving
+  return a.queue.tag === b.queue.tag ? a.queue.tier < b.queue.tier : a.queue.tag < b.queue.tag
+}
+
+/** The oldest head among a flow's lanes. */
+export function oldestOf({ lanes }: Flow): Waiting | undefined {
+  let oldest: Waiting | undefined
+  for (const lane of lanes) {
+    const head = headOf(lane)
+    if (head !== undefined && (oldest === undefined || isEarlier(head, oldest))) oldest = head
+  }
+  return oldest
+}
+
+/** Takes a flow out until `placeFlow` puts it back. */
+export function setFlowAside({ starving, others }: TierQueue, flow: Flow): void {
+  starving.remove(flow)
+  others.remove(flow)
+}
+
+/** Any grant of `units` earns the share its part, at most up to one request of `most` units. */
+export function earn(share: Share, units: number, sharePart: number, most: number): void {
+  share.credit = Math.min(most * SHARE_WHOLE, share.credit + units * sharePart)
+}
+
+/** Charges a service to the credit, and moves the clocks and tags (GS3). */
+export function chargeShare(share: Share, { queue, flow, units }: Due, weight: number): void {
+  share.credit -= units * SHARE_WHOLE
+  share.clock = Math.max(share.clock, queue.tag)
+  queue.clock = Math.max(queue.clock, flow.tag)
+  queue.tag += Math.ceil((units * TAG_SCALE) / weight)
+  flow.tag += units * TAG_SCALE
+  if (flow.lanes.size > 0) placeFlow(queue, flow)
+}
+
+/** Forgets flows that nothing is held against, and counts tags from the clocks, so that they stay small. */
+export function rebase(share: Share): void {
+  for (const queue of share.tiers.values()) {
+    for (const flow of queue.flows.values()) {
+      if (flow.lanes.size === 0 && flow.tag <= queue.clock) queue.flows.delete(flow.client)
+      else flow.tag -= queue.clock
+    }
+    queue.clock = 0
+    queue.tag -= share.clock
+  }
+  share.clock = 0
+}
+
+/** Plain form: what cannot be worked out from who waits. */
+export type ShareTuple = readonly [
+  credit: number,
+  clock: number,
+  tiers: readonly (readonly [
+    tier: string,
+    tag: number,
+    clock: number,
+    flows: readonly (readonly [string, number])[],
+  ])[],
+]
+
+export function encodeShare({ credit, clock, tiers }: Share): ShareTuple {
+  const queues = [...tiers.values()].sort((a, b) => (a.tier < b.tier ? -1 : 1))
+  return [
+    credit,
+    clock,
+    queues.map((queue) => [
+      queue.tier,
+      queue.tag,
+      queue.clock,
+      [...queue.flows.values()]
+        .filter(({ tag }) => tag !== queue.clock)
+        .sort((a, b) => (a.client < b.client ? -1 : 1))
+        .map(({ client, tag }) => [client, tag] as const),
+    ]),
+  ]
+}
+
+/** Sets clocks before those who wait are queued; `restoreTags` follows after. */
+export function restoreClocks(share: Share, [credit, clock, tiers]: ShareTuple): void {
+  share.credit = credit
+  share.clock = clock
+  for (const [tier, , tierClock] of tiers) tierQueueOf(share, tier).clock = tierClock
+}
+
+export function restoreTags(share: Share, [, , tiers]: ShareTuple): void {
+  for (const [tier, tag, , flows] of tiers) {
+    const queue = tierQueueOf(share, tier)
+    queue.tag = tag
+    for (const [client, flowTag] of flows) {
+      const flow = flowOf(queue, client)
+      flow.tag = flowTag
+      if (flow.lanes.size > 0) placeFlow(queue, flow)
+    }
+  }
+}
