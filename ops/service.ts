@@ -14,9 +14,11 @@ import { Operations } from '../activities/operations.ts'
 import type { ActivityContext } from '../activities/request-activities.ts'
 import { Requests } from '../activities/requests.ts'
 import { createApp } from '../api/app.ts'
+import { applyCatalogue, loadCatalogue } from '../api/catalogue.ts'
 import type { ApiContext, TemporalEdge } from '../api/context.ts'
 import { hashKey } from '../api/keys.ts'
 import { LIMITER_GROUP } from '../workflows/messages.ts'
+import { registerEcho } from './echo.ts'
 import { registerSearchAttributes } from './search-attributes.ts'
 import { startWorkers, type Workers } from './workers.ts'
 import { workflowBundle } from './workflow-bundle.ts'
@@ -84,6 +86,7 @@ export async function startService({ environment, roles, log }: ServiceOptions):
         simulatorUrl: environment['RM_SIMULATOR_URL'] ?? null,
       },
     }
+    await furnish(api, environment)
     server = createServer(createApp(api))
     await listen(server, {
       port: Number(environment['PORT'] ?? 3_000),
@@ -102,6 +105,16 @@ export async function startService({ environment, roles, log }: ServiceOptions):
       await sql.end({ timeout: 2 })
     },
   }
+}
+
+/** The catalogue of a first start, and the worker `echo` where the sample workers run. */
+async function furnish(api: ApiContext, environment: NodeJS.ProcessEnv): Promise<void> {
+  const { RM_CONFIG: catalogue, RM_SAMPLE_WORKER_URL: sampleWorkerUrl } = environment
+  if (catalogue !== undefined) {
+    const variables = sampleWorkerUrl === undefined ? {} : { SAMPLE_WORKERS: sampleWorkerUrl }
+    await applyCatalogue(api, await loadCatalogue(catalogue, variables))
+  }
+  if (sampleWorkerUrl !== undefined) await registerEcho(api.sql, sampleWorkerUrl)
 }
 
 type EdgeOptions = {
