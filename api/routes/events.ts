@@ -6,6 +6,7 @@
 import { createSession, type Session } from 'better-sse'
 import type { Response } from 'express'
 import { readEvents, type StateChange } from '../../activities/ledger/read-events.ts'
+import { readStates, type RequestRecord } from '../../activities/ledger/read-request.ts'
 import { isFinal } from '../../domain/request.ts'
 import type { ApiContext } from '../context.ts'
 import { toIso } from '../convert/time.ts'
@@ -38,10 +39,12 @@ const getEvents = streamRoute({
         keepAlive: KEEP_ALIVE_MS,
         trustClientEventId: false,
       })
-      await follow(context, record.id, { session, response, after })
+      // A refusal at admission is no change of a state: there is nothing to follow.
+      if (record.state === 'refused') push(session, record.id, refusalOf(record))
+      else await follow(context, record.id, { session, response, after })
+      response.end()
     } finally {
       streams -= 1
-      response.end()
     }
   },
 })
@@ -53,36 +56,40 @@ async function follow(
   requestId: string,
   { session, response, after }: Stream,
 ): Promise<void> {
+  const { sql, announcements } = context
   let last = after
-  const news = async () => {
-    if (!session.isConnected || response.destroyed) return []
-    const events = await readEvents(context.sql, requestId, last, BATCH_MAX)
-    return events.length === 0 ? null : events
+  const isOpen = () => session.isConnected && !response.destroyed
+  const news = async (): Promise<News | null> => {
+    if (!isOpen()) return { events: [], hasEnded: true }
+    const hasEnded = await isEnded(sql, requestId)
+    const events = await readEvents(sql, requestId, last, BATCH_MAX)
+    return events.length > 0 || hasEnded ? { events, hasEnded } : null
   }
-  while (session.isConnected && !response.destroyed) {
-    const events = (await context.announcements.waitFor(requestId, news, LOOK_AGAIN_MS)) ?? []
+  while (isOpen()) {
+    const { events, hasEnded } = (await announcements.waitFor(requestId, news, LOOK_AGAIN_MS)) ?? NO_NEWS
     for (const event of events) push(session, requestId, event)
     last = events.at(-1)?.sequence ?? last
-    // A client that comes back after the end has seen all of it.
-    if (
-      events.some(({ state }) => isFinal(state)) ||
-      (events.length === 0 && (await hasEnded(context, requestId, last)))
-    )
-      return
+    if (hasEnded && events.length < BATCH_MAX) return
   }
 }
+
+function refusalOf({ createdAtMs, refusal }: RequestRecord): StateChange {
+  const detail = refusal === null ? null : { code: refusal.code, detail: refusal.detail }
+  return { sequence: 0, state: 'refused', atMs: createdAtMs, detail }
+}
+
+/** `hasEnded` is older than `events`: the last change is among them. */
+type News = { readonly events: readonly StateChange[]; readonly hasEnded: boolean }
+const NO_NEWS: News = { events: [], hasEnded: false }
 
 function push(session: Session, requestId: string, { sequence, state, atMs, detail }: StateChange): void {
   const event = { requestId, sequence, state, at: toIso(atMs), detail }
   session.push(event, state, String(sequence))
 }
 
-async function hasEnded({ sql }: ApiContext, requestId: string, last: number): Promise<boolean> {
-  if (last === 0) return false
-  const [newest] = await sql<{ isLast: boolean }[]>`
-    select not exists (select from event where request_id = ${requestId} and sequence > ${last}) as is_last
-    from request where id = ${requestId} and ended_at is not null`
-  return newest?.isLast ?? false
+async function isEnded(sql: ApiContext['sql'], requestId: string): Promise<boolean> {
+  const state = (await readStates(sql, [requestId])).get(requestId)
+  return state === undefined || isFinal(state)
 }
 
 export const eventRoutes: readonly Route[] = [getEvents]

@@ -85,6 +85,7 @@ export async function openStand(): Promise<Stand> {
         const closed = new Promise((resolve) => server.close(resolve))
         server.closeAllConnections()
         await closed
+        await limiter.idle()
         await announcements.stop()
         await sql.end({ timeout: 1 })
         await database.drop()
@@ -127,6 +128,12 @@ class StandIn {
 
   async tick(): Promise<void> {
     await this.#apply({ kind: 'tick', atMs: this.#clock() })
+  }
+
+  /** Resolves when everything that was sent is delivered. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#running.values())
+    await this.#last
   }
 
   async startRequest(ask: ExecutionAsk): Promise<void> {
