@@ -21,7 +21,7 @@ export function createSimulator(options: { scenario: Scenario; clock: Clock; log
   app.disable('etag')
   app.use(express.json({ limit: BODY_LIMIT }))
   app.get('/health', (_request, response) => {
-    response.json({ status: 'ok', scenario: gate.scenario.name })
+    response.json({ status: 'ok', scenario: gate.scenario.name, lastSeq: gate.lastSeq })
   })
   app.use(languageRoutes(gate), messagingRoutes(gate), mediaRoutes(gate), workRoutes(gate))
   app.use(adminRoutes({ gate, log, standard: scenario }))

@@ -18,7 +18,10 @@ export const execution = z.looseObject({
   timeline: z.array(z.looseObject({ state: z.string(), at: z.string() })),
 })
 
-export const executions = z.looseObject({ items: z.array(execution), cursor: z.string().nullable() })
+export const executions = z.looseObject({
+  items: z.array(z.looseObject({ requestId: z.string(), state: z.string() })),
+  cursor: z.string().nullable(),
+})
 
 export const cost = z.looseObject({ lines: z.array(z.looseObject({ costUsd: z.string() })) })
 
@@ -33,5 +36,8 @@ export const usage = z.looseObject({
     }),
   ),
 })
+
+/** The provider simulator's, not the system's. */
+export const simulatorHealth = z.looseObject({ lastSeq: z.int() })
 
 export type Execution = z.infer<typeof execution>

@@ -3,15 +3,17 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isFinal, REQUEST_STATES, type RequestState } from '../../domain/request.ts'
 import type { ApiClient } from './api-client.ts'
-import { executions, type Execution } from './answers.ts'
+import { execution, executions, type Execution } from './answers.ts'
 import { CLIENTS } from './casting.ts'
 
 const PAGE = 200
+const READ_OPEN_MAX = 8
 const POLL_MS_MIN = 2_000
 /** Looking takes at most this part of the time, so that it does not become the load. */
 const POLL_SHARE = 0.1
 
-export type Followed = Map<string, Execution>
+/** The latest state known of every request. */
+export type Followed = Map<string, string>
 
 /**
  * Resolves when every expected request is final, or at `untilMs` (of performance.now()). `seen` is kept up to date
@@ -39,9 +41,22 @@ export async function followAll(
   }
 }
 
-export function isEnded(execution: Execution | undefined): boolean {
-  const state = execution?.state
+export function isEnded(state: string | undefined): boolean {
   return REQUEST_STATES.includes(state as RequestState) && isFinal(state as RequestState)
+}
+
+/** Everything about the requests, in no order. */
+export async function readExecutions(
+  api: ApiClient,
+  requestIds: Iterable<string>,
+): Promise<readonly Execution[]> {
+  const found: Execution[] = []
+  const queue = [...requestIds].values()
+  const reader = async (): Promise<void> => {
+    for (const id of queue) found.push(execution.parse(await api.get(`/api/execution/${id}`)))
+  }
+  await Promise.all(Array.from({ length: READ_OPEN_MAX }, reader))
+  return found
 }
 
 /** All of a client's requests that are ours; pages with none of them are older replays'. */
@@ -54,7 +69,7 @@ async function lookAt(
     const page: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`
     const found = executions.parse(await api.get(`/api/executions?clientId=${clientId}&limit=${PAGE}${page}`))
     const ours = found.items.filter(({ requestId }) => isOurs(requestId))
-    for (const execution of ours) seen.set(execution.requestId, execution)
+    for (const { requestId, state } of ours) seen.set(requestId, state)
     cursor = ours.length === 0 ? null : found.cursor
   } while (cursor !== null)
 }

@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
+import { ZodError } from 'zod'
 import { ApiClient } from './api-client.ts'
 import { CAST } from './casting.ts'
 import type { ReplayPlan } from './plan.ts'
@@ -36,7 +37,7 @@ const command = new Command('replay')
     try {
       process.exitCode = await run(file, options)
     } catch (error) {
-      console.error(error instanceof Error ? error.message : error)
+      console.error(describeError(error))
       process.exitCode = 2
     }
   })
@@ -104,6 +105,15 @@ function findKey(): string {
   if (!existsSync(file))
     throw new Error(`no key: neither --key nor RM_ADMIN_KEY is given, and there is no ${file}`)
   return readFileSync(file, 'utf8').trim()
+}
+
+/** One line; an answer that is not as expected is told by its members. */
+function describeError(error: unknown): string {
+  if (error instanceof ZodError) {
+    const faults = error.issues.map(({ path, message }) => `/${path.join('/')}: ${message}`)
+    return `the system answered something else than expected: ${faults.join('; ')}`
+  }
+  return error instanceof Error ? error.message : String(error)
 }
 
 function positive(text: string): number {

@@ -25,10 +25,13 @@ export const PRICE_SOURCE = '@pydantic/genai-prices 0.1.8, gpt-4o-mini, read 202
 
 const OUTPUT_SIZES = [64, 128, 256, 512, 1_024, 2_048, 4_096]
 const OVERLOAD = 1.5
-const REQUESTS_PER_SECOND_MAX = 20
+const REQUESTS_PER_SECOND_MAX = 12
 const BURST_SECONDS = 3
-/** From a grant to the provider, on a busy machine. */
-export const JITTER_MS = 5_000
+/**
+ * From a grant to the provider, on a busy machine: a request that takes longer queues again. Against a bucket it costs
+ * capacity, not rate.
+ */
+export const JITTER_MS = 20_000
 
 export type PlannedRequest = {
   readonly requestId: string

@@ -3,11 +3,11 @@
 import { check } from '../../simulator/checker.ts'
 import { entrySchema, type Entry } from '../../simulator/log.ts'
 import type { ApiClient } from './api-client.ts'
-import type { Execution } from './answers.ts'
+import { simulatorHealth, type Execution } from './answers.ts'
 import { changeOf, readBooks, sumCosts } from './books.ts'
 import { CAST, castClients, CLIENTS } from './casting.ts'
 import { addUp, arrivalsOf, backlogOf, countStates, useOfLimit, waitOf, waitsByTier } from './figures.ts'
-import { followAll, isEnded, type Followed } from './follow.ts'
+import { followAll, isEnded, readExecutions, type Followed } from './follow.ts'
 import { MODEL, planReplay, RESOURCE, type ReplayPlan } from './plan.ts'
 import { sendAll, type Sent } from './send.ts'
 import { setUp } from './set-up.ts'
@@ -41,7 +41,7 @@ export async function replay(options: {
   options.onPlan(plan)
   const { simulatorUrl } = await setUp(api, { bucket: plan.bucket, requests: rows.length })
   const before = await readBooks(api)
-  const logBefore = (await readLog(simulatorUrl, 0)).at(-1)?.seq ?? 0
+  const logBefore = simulatorHealth.parse(await (await fetch(`${simulatorUrl}/health`)).json()).lastSeq
 
   const beganMs = performance.now()
   const sent: Sent = { accepted: 0, refused: [] }
@@ -69,7 +69,7 @@ export async function replay(options: {
   await Promise.all([sending, following])
   const secondsTaken = elapsed()
 
-  const executions = [...seen.values()]
+  const executions = await readExecutions(api, ids)
   const accepted = executions.map(({ requestId }) => requestId)
   const entries = await readLog(simulatorUrl, logBefore)
   const arrivals = arrivalsOf(entries, `openai/${MODEL}`)
@@ -79,7 +79,7 @@ export async function replay(options: {
     accepted: sent.accepted,
     refused: sent.refused,
     states: countStates(executions),
-    unfinished: [...ids].filter((id) => !isEnded(seen.get(id))).length,
+    unfinished: executions.filter(({ state }) => !isEnded(state)).length,
     provider: {
       calls: arrivals.length,
       rejected: arrivals.filter(({ decision }) => decision === 'rejected').length,
