@@ -99,6 +99,7 @@ function serveShare(pass: Pass, account: Account): 'granted' | 'blocked elsewher
     return 'granted'
   }
   reserveFor(pass, head, verdict)
+  putAside(pass, head.lane)
   setFlowAside(queue, flow)
   pass.flowsAside.push({ queue, flow })
   return verdict.blocking.resourceId === account.resource.id ? 'nobody' : 'blocked elsewhere'
@@ -121,7 +122,8 @@ function serveBest(pass: Pass): boolean {
   if (verdict.kind === 'fits') grantHead(pass, head)
   else {
     reserveFor(pass, head, verdict)
-    closeIfExhausted(pass, head)
+    // Nobody behind it is looked at where its shape is closed: it may stay where it is.
+    if (!closeIfExhausted(pass, head)) putAside(pass, head.lane)
   }
   return true
 }
@@ -147,10 +149,8 @@ function grantHead(pass: Pass, head: Waiting): void {
 }
 
 /** D2, D4. */
-function reserveFor({ state, reserved, aside }: Pass, head: Waiting, { blocking, startAtMs }: Blocked): void {
+function reserveFor({ state, reserved }: Pass, head: Waiting, { blocking, startAtMs }: Blocked): void {
   head.blocking = blocking
-  setAside(head.lane)
-  aside.push(head.lane)
   if (startAtMs === null) return
   state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
   for (const { account, units } of wantsOf(head)) {
@@ -158,17 +158,22 @@ function reserveFor({ state, reserved, aside }: Pass, head: Waiting, { blocking,
   }
 }
 
-/** D3. */
-function closeIfExhausted({ state, open, reserved, exhausted, seen }: Pass, head: Waiting): void {
+function putAside({ aside }: Pass, lane: Lane): void {
+  setAside(lane)
+  aside.push(lane)
+}
+
+/** D3: true where the shape is closed for this pass. */
+function closeIfExhausted({ state, open, reserved, exhausted, seen }: Pass, head: Waiting): boolean {
   const { shape } = head.lane
   for (const account of shape.accounts) {
     if (isExhausted(account, useOf(state, head), reserved.get(account))) exhausted.add(account)
   }
   const looks = (seen.get(shape) ?? 0) + 1
   seen.set(shape, looks)
-  if (looks > BACKFILL_DEPTH_MAX || shape.accounts.some((account) => exhausted.has(account))) {
-    open.delete(shape)
-  }
+  const isClosed = looks > BACKFILL_DEPTH_MAX || shape.accounts.some((account) => exhausted.has(account))
+  if (isClosed) open.delete(shape)
+  return isClosed
 }
 
 function wantsOf({ lane, demand }: Waiting): readonly Want[] {

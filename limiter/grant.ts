@@ -91,8 +91,14 @@ export function serveClient(state: LimiterState, clientId: string, more: Demand,
   refreshPoints(state, client)
 }
 
+/** The accounts of a demand's resources; one that was removed is left out. */
 export function accountsOf(state: LimiterState, demand: Demand): readonly Account[] {
-  return demand.flatMap(([id]) => state.accounts.get(id) ?? [])
+  const accounts: Account[] = []
+  for (const [id] of demand) {
+    const account = state.accounts.get(id)
+    if (account !== undefined) accounts.push(account)
+  }
+  return accounts
 }
 
 export function leaseOf(granted: Granted, { resource }: Account): Lease {

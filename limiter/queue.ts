@@ -15,7 +15,7 @@ import {
   addMember,
   changePoints,
   headOf,
-  laneKey,
+  laneName,
   lanePoints,
   lengthOf,
   newLane,
@@ -120,11 +120,11 @@ function shapeOf(state: LimiterState, demand: Demand): Shape {
 }
 
 function laneOf(state: LimiterState, traits: LaneTraits): Lane {
-  const key = laneKey(traits)
-  const known = traits.shape.lanes.get(key)
+  const name = laneName(traits)
+  const known = traits.shape.lanes.get(name)
   if (known !== undefined) return known
   const lane = newLane(traits, state.tiers.get(traits.tier)?.points ?? 0)
-  traits.shape.lanes.set(key, lane)
+  traits.shape.lanes.set(name, lane)
   traits.client.lanes.add(lane)
   noteCap(state, traits.client)
   if (!isAtCap(traits.client)) joinShares(lane)
@@ -135,7 +135,7 @@ function laneOf(state: LimiterState, traits: LaneTraits): Lane {
 
 function dropIfEmpty(state: LimiterState, lane: Lane): void {
   if (lengthOf(lane) > 0) return
-  lane.shape.lanes.delete(lane.key)
+  lane.shape.lanes.delete(lane.name)
   lane.client.lanes.delete(lane)
   leaveShares(lane)
   noteCap(state, lane.client)

@@ -10,10 +10,10 @@ import type { Client } from '../client.ts'
 import type { Waiting } from '../reservation.ts'
 import { Crowd } from './crowd.ts'
 import { Heap, noPlace, type Place } from './heap.ts'
-import { isEarlier, rankAt, rekeyAtMs, scoreOf, type Rank, type Standing } from './score.ts'
+import { isEarlier, rankAt, rekeyAtMs, type Standing } from './score.ts'
 
 export type Lane = {
-  readonly key: string
+  readonly name: string
   readonly shape: Shape
   readonly client: Client
   readonly tier: string
@@ -24,7 +24,11 @@ export type Lane = {
   /** Members in order; those before `first` have left. */
   readonly members: Waiting[]
   first: number
-  rank: Rank
+  /** Its head's rank (O1) and what decides between equal ones, kept here because every comparison needs them. */
+  isCapped: boolean
+  key: number
+  headAtMs: number
+  headSequence: number
   /** Its head has waited so long that it starves. */
   isStarving: boolean
   rekeyAtMs: number
@@ -56,14 +60,14 @@ export function newShape(key: string, accounts: readonly Account[]): Shape {
   }
 }
 
-export function laneKey({ client, tier, urgency, boost }: Omit<LaneTraits, 'shape'>): string {
+export function laneName({ client, tier, urgency, boost }: Omit<LaneTraits, 'shape'>): string {
   return `${client.id}\n${tier}\n${urgency}\n${boost}`
 }
 
 export function newLane(traits: LaneTraits, tierPoints: number): Lane {
   const { shape, client, tier, urgency, boost } = traits
   return {
-    key: laneKey(traits),
+    name: laneName(traits),
     shape,
     client,
     tier,
@@ -72,7 +76,10 @@ export function newLane(traits: LaneTraits, tierPoints: number): Lane {
     points: lanePoints(traits, tierPoints),
     members: [],
     first: 0,
-    rank: { capped: false, key: 0 },
+    isCapped: false,
+    key: 0,
+    headAtMs: 0,
+    headSequence: 0,
     isStarving: false,
     rekeyAtMs: 0,
     orderPlace: noPlace(),
@@ -162,20 +169,21 @@ export function firstNot(lane: Lane, holds: (member: Waiting) => boolean): numbe
 /** Puts the lane where its head belongs, in its shape's heaps and in the heap of key changes. */
 export function placeLane(lane: Lane, rekeys: Heap<Lane>, nowMs: number): void {
   const head = headOf(lane)
-  const { ageing, capped } = lane.shape
-  const wasCapped = lane.rank.capped
   if (head === undefined) {
-    ;(wasCapped ? capped : ageing).remove(lane)
+    setAside(lane)
     rekeys.remove(lane)
     return
   }
-  const rank = rankAt(lane.points, head.enqueuedAtMs, nowMs)
-  if (rank.capped !== wasCapped) (wasCapped ? capped : ageing).remove(lane)
-  lane.rank = rank
-  ;(rank.capped ? capped : ageing).put(lane)
+  const { capped, key } = rankAt(lane.points, head.enqueuedAtMs, nowMs)
+  if (capped !== lane.isCapped) setAside(lane)
+  lane.isCapped = capped
+  lane.key = key
+  lane.headAtMs = head.enqueuedAtMs
+  lane.headSequence = head.sequence
+  ;(capped ? lane.shape.capped : lane.shape.ageing).put(lane)
   const rekeyMs = rekeyAtMs(head.enqueuedAtMs, nowMs)
   if (rekeyMs === null) rekeys.remove(lane)
-  else {
+  else if (rekeyMs !== lane.rekeyAtMs || lane.rekeyPlace.index < 0) {
     lane.rekeyAtMs = rekeyMs
     rekeys.put(lane)
   }
@@ -183,7 +191,7 @@ export function placeLane(lane: Lane, rekeys: Heap<Lane>, nowMs: number): void {
 
 /** Takes the lane out of the competition, with its members. */
 export function setAside(lane: Lane): void {
-  ;(lane.rank.capped ? lane.shape.capped : lane.shape.ageing).remove(lane)
+  ;(lane.isCapped ? lane.shape.capped : lane.shape.ageing).remove(lane)
 }
 
 /** The lane whose head goes first in a shape. */
@@ -195,17 +203,17 @@ export function bestLane({ ageing, capped }: Shape, nowMs: number): Lane | undef
 
 /** True where lane `a`'s head goes before lane `b`'s (O3). */
 export function leads(a: Lane, b: Lane, nowMs: number): boolean {
-  const [scoreA, scoreB] = [scoreOf(a.rank, nowMs), scoreOf(b.rank, nowMs)]
-  return scoreA === scoreB ? isEarlierHead(a, b) : scoreA > scoreB
+  const scoreA = a.isCapped ? a.key : a.key + nowMs
+  const scoreB = b.isCapped ? b.key : b.key + nowMs
+  return scoreA === scoreB ? hasEarlierHead(a, b) : scoreA > scoreB
 }
 
 function goesBefore(a: Lane, b: Lane): boolean {
-  return a.rank.key === b.rank.key ? isEarlierHead(a, b) : a.rank.key > b.rank.key
+  return a.key === b.key ? hasEarlierHead(a, b) : a.key > b.key
 }
 
-function isEarlierHead(a: Lane, b: Lane): boolean {
-  const [headA, headB] = [headOf(a), headOf(b)]
-  return headA !== undefined && (headB === undefined || isEarlier(headA, headB))
+function hasEarlierHead(a: Lane, b: Lane): boolean {
+  return a.headAtMs === b.headAtMs ? a.headSequence < b.headSequence : a.headAtMs < b.headAtMs
 }
 
 /** What decides a member's place among all that wait. */
