@@ -29,8 +29,6 @@ export type Facts = {
   readonly worker: Worker | null
   readonly resources: Readonly<Record<string, Resource>>
   readonly prices: Prices
-  /** Requests that wait, by resource; counted up to the resource's `maxQueue`. */
-  readonly waiting: Readonly<Record<string, number>>
 }
 
 /** A plan without its identity, before its holds are taken. */
@@ -72,9 +70,6 @@ export function judge(ask: Ask, facts: Facts, atMs: number): Judgement {
   if (no !== null) return refused(no)
   const cost = costOfAsk(ask, demand, facts.prices)
   if (cost.kind === 'refused') return cost
-  const full = fullQueue(demand, facts)
-  if (full !== null) return refused(full)
-
   const times = timesOf(ask, demand, facts, atMs)
   if (times.deadlineMs !== null && times.deadlineMs <= (times.deferUntilMs ?? atMs)) {
     return refused(refusals.invalid('the deadline passes before the request may start'))
@@ -165,8 +160,12 @@ function costOfAsk(
   return { kind: 'cost', nanoUsd: priced.totalNanoUsd }
 }
 
-/** As the ledger counts, so that it is told at once; the limiter counts exactly. */
-function fullQueue(demand: Demand, { resources, waiting }: Facts): Refusal | null {
+/** The refusal of one more that waits, or null. `waiting` as the ledger counts: it is told at once; the limiter counts exactly. */
+export function refusalOfQueues(
+  demand: Demand,
+  { resources }: Pick<Facts, 'resources'>,
+  waiting: Readonly<Record<string, number>>,
+): Refusal | null {
   for (const [id] of demand) {
     const maxQueue = resources[id]?.maxQueue ?? 0
     const count = waiting[id] ?? 0

@@ -9,6 +9,14 @@ export type ResourceKind = (typeof RESOURCE_KINDS)[number]
 export const REFUND_RULES = ['none', 'at-settle'] as const
 export type RefundRule = (typeof REFUND_RULES)[number]
 
+/** Parts per 10,000, carved out of the limits; together less than the whole. */
+export type Pools = {
+  /** For urgent work. */
+  readonly reserved: number
+  /** By client. */
+  readonly dedicated: Readonly<Record<string, number>>
+}
+
 export type Resource = {
   readonly id: string
   readonly unit: string
@@ -27,6 +35,8 @@ export type Resource = {
    * Left out: the default.
    */
   readonly guaranteedShare?: number
+  /** Parts of every limit that are kept for some. Left out: none. */
+  readonly pools?: Pools
 }
 
 /** The unit whose amounts are slots by themselves, so that a concurrency limit takes as many as asked. */

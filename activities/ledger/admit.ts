@@ -6,7 +6,7 @@
 // A4  A request counts toward its client's day under a lock of the client, so that a day is never overfull.
 
 import type { Admission, Plan } from '../../domain/admission.ts'
-import { judge, type Draft } from '../../domain/admit.ts'
+import { judge, refusalOfQueues, type Draft, type Facts } from '../../domain/admit.ts'
 import type { Ask } from '../../domain/ask.ts'
 import { spanOf, type Budget } from '../../domain/budget.ts'
 import { periodStart } from '../../domain/calendar.ts'
@@ -18,15 +18,16 @@ import type { Sql, Transaction } from './database.ts'
 import { lockBalances } from './lock-balances.ts'
 import { readFacts, type Previous } from './read-facts.ts'
 import { budgetFromRow, periodKey, planFromRow, type BudgetRow, type PlanRow } from './rows.ts'
+import { QueueDepths } from './queue-depths.ts'
 import { insertAdmitted, insertRefused, type Hold } from './insert-request.ts'
 
 export async function admit(sql: Sql, ask: Ask, atMs: number): Promise<Admission> {
-  const admission = await sql.begin((tx) => decide(tx, ask, atMs))
+  const admission = await sql.begin((tx) => decide(sql, tx, ask, atMs))
   return admission ?? (await known(sql, ask))
 }
 
 /** Null where the id is taken. */
-async function decide(tx: Transaction, ask: Ask, atMs: number): Promise<Admission | null> {
+async function decide(sql: Sql, tx: Transaction, ask: Ask, atMs: number): Promise<Admission | null> {
   const paths = ancestorPaths(ask.clientId, ask.scope)
   const { facts, budgets, previous } = await readFacts(tx, { ask, paths, atMs })
   if (previous !== null && previous.state !== 'refused') return null
@@ -34,7 +35,8 @@ async function decide(tx: Transaction, ask: Ask, atMs: number): Promise<Admissio
   if (judgement.kind === 'refused') return await refuse(judgement.refusal)
 
   const { draft } = judgement
-  const tooMany = await refusalOfToday(tx, draft, atMs)
+  const depths = depthsOf(sql)
+  const tooMany = (await refusalOfQueued(tx, draft, facts, depths)) ?? (await refusalOfToday(tx, draft, atMs))
   if (tooMany !== null) return await refuse(tooMany)
   const applying = await budgetsOf(tx, draft, budgets)
   const held = await holdsOf(tx, draft, applying, atMs)
@@ -48,7 +50,9 @@ async function decide(tx: Transaction, ask: Ask, atMs: number): Promise<Admissio
     holds: held.holds,
     isAgain: previous !== null,
   })
-  return isWritten ? { kind: 'admitted', plan } : null
+  if (!isWritten) return null
+  if (plan.deferUntilMs === null) depths.add(plan.demand.map(([id]) => id))
+  return { kind: 'admitted', plan }
 
   async function refuse(refusal: Refusal): Promise<Admission | null> {
     const tier = facts.tier?.id ?? null
@@ -61,6 +65,25 @@ async function decide(tx: Transaction, ask: Ask, atMs: number): Promise<Admissio
 
 function nextGeneration(previous: Previous | null): number {
   return (previous?.generation ?? 0) + 1
+}
+
+/** Kept for as long as the pool: one process admits through one pool. */
+const depthsByPool = new WeakMap<Sql, QueueDepths>()
+
+function depthsOf(sql: Sql): QueueDepths {
+  const depths = depthsByPool.get(sql) ?? new QueueDepths()
+  depthsByPool.set(sql, depths)
+  return depths
+}
+
+async function refusalOfQueued(
+  tx: Transaction,
+  { demand }: Draft,
+  facts: Facts,
+  depths: QueueDepths,
+): Promise<Refusal | null> {
+  const limits = demand.map(([id]) => [id, facts.resources[id]?.maxQueue ?? 0] as const)
+  return refusalOfQueues(demand, facts, await depths.waiting(tx, limits))
 }
 
 async function refusalOfToday(tx: Transaction, { client }: Draft, atMs: number): Promise<Refusal | null> {

@@ -35,7 +35,6 @@ type Row = {
 
 type ResourceFacts = {
   readonly definition: Resource
-  readonly waiting: number
   readonly price: Price | null
 }
 
@@ -65,7 +64,6 @@ export async function readFacts(sql: Queries, { ask, paths, atMs }: Asked): Prom
       (select definition from asked_worker) as worker,
       (select jsonb_agg(jsonb_build_object(
          'definition', r.definition,
-         'waiting', waiting_for(r.id, (r.definition ->> 'maxQueue')::integer),
          'price', price_in_force(r.id, ${atMs})))
        from wanted join resource r using (id)) as resources,
       (select jsonb_agg(jsonb_build_object(
@@ -77,11 +75,9 @@ export async function readFacts(sql: Queries, { ask, paths, atMs }: Asked): Prom
       (select jsonb_build_object('state', state, 'generation', generation)
        from request where id = ${ask.id}) as previous`
   const resources: Record<string, Resource> = {}
-  const waiting: Record<string, number> = {}
   const prices: Record<string, Price> = {}
-  for (const { definition, waiting: count, price } of row.resources ?? []) {
+  for (const { definition, price } of row.resources ?? []) {
     resources[definition.id] = definition
-    waiting[definition.id] = count
     if (price !== null) prices[definition.id] = price
   }
   const { configVersion, client, tier } = row
@@ -94,7 +90,6 @@ export async function readFacts(sql: Queries, { ask, paths, atMs }: Asked): Prom
       worker: row.worker,
       resources,
       prices,
-      waiting,
     },
     budgets: row.budgets ?? [],
     previous: row.previous,

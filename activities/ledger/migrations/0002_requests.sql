@@ -71,9 +71,8 @@ create table request (
 );
 create index request_created on request (created_at, id);
 create index request_of_client on request (client_id, created_at, id);
-create index request_open on request (client_id, state)
+create index request_open on request (state, client_id)
   where state in ('deferred', 'waiting', 'granted', 'executing');
-create index request_waiting on request (created_at) where state = 'waiting';
 create index request_granted on request (granted_at) where granted_at is not null;
 
 -- Attempt 1 of a reservation is its holder's own work.
@@ -109,16 +108,16 @@ create table cost_line (
   check (item <> '*' or (units is null and price_id is null))
 );
 
--- Each change of a request's state, in the transaction that makes it.
+-- Each change of a request's state, in the transaction that makes it. Sequences grow over all requests.
 create table event (
-  sequence bigint generated always as identity primary key,
-  request_id text not null references request (id),
+  sequence bigint not null generated always as identity,
+  request_id text not null,
   state text not null check (state in ('admitted', 'deferred', 'waiting', 'granted', 'executing',
                                        'completed', 'failed', 'cancelled', 'expired', 'refused')),
   at timestamptz not null,
-  detail jsonb
+  detail jsonb,
+  primary key (request_id, sequence)
 );
-create index event_of_request on event (request_id, sequence);
 
 -- Down Migration
 

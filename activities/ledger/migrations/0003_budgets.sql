@@ -47,7 +47,6 @@ create table hold (
   primary key (request_id, admission, budget_id),
   foreign key (budget_id, starts_at) references budget_period (budget_id, starts_at)
 );
-create index hold_open on hold (budget_id, starts_at) where is_open;
 
 -- The truth about budgets, never changed: balances are sums of these. Once per request, attempt and kind.
 -- Attempt 0 is the request as a whole.

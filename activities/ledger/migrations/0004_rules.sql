@@ -1,16 +1,5 @@
 -- Up Migration
 
--- Requests that wait for a resource, counted up to `most`; 0 where fewer wait for anything at all.
-create function waiting_for(resource_id text, most integer) returns bigint
-language sql stable as $$
-  select case
-    when (select count(*) from (select from request where state = 'waiting' limit most) as any_resource) < most
-    then 0
-    else (select count(*)
-          from (select from request where state = 'waiting' and demand ? resource_id limit most) as this_resource)
-  end
-$$;
-
 -- The price of a resource at a moment, as the domain's JSON; null where it has none.
 create function price_in_force(wanted text, at timestamptz) returns jsonb
 language sql stable as $$
@@ -25,4 +14,4 @@ $$;
 
 -- Down Migration
 
-drop function price_in_force, waiting_for;
+drop function price_in_force;
