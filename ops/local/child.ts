@@ -6,7 +6,7 @@
 // H4 What it prints goes to its log; errors go to the console as well.
 
 import { type ChildProcess, fork } from 'node:child_process'
-import { type WriteStream, createWriteStream } from 'node:fs'
+import { openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -35,41 +35,53 @@ export interface ChildOptions {
 }
 
 export interface Child {
-  readonly url: string
+  /** Its address, once it serves for the first time. */
+  readonly ready: Promise<string>
+  /** Ends it, whatever it is doing; after `graceMs` it is killed. */
   readonly stop: (graceMs: number) => Promise<void>
 }
 
-/** Starts the program and keeps it running; resolves when it serves for the first time. */
-export async function startChild(options: ChildOptions): Promise<Child> {
+/** Starts the program and keeps it running until it is stopped. */
+export function startChild(options: ChildOptions): Child {
   rotate(options.logFile)
-  await endRecorded(options.record, { signal: 'SIGKILL', graceMs: 0 })
-  const log = createWriteStream(options.logFile, { flags: 'a', mode: 0o600 })
+  const log = openSync(options.logFile, 'a', 0o600)
   let isStopping = false
-  const first = await firstRun(options, log)
-  let current = first.run
+  let current: Run | null = null
 
-  const keep = async (): Promise<void> => {
+  const begin = async (): Promise<string> => {
+    await endRecorded(options.record, { signal: 'SIGKILL', graceMs: 0 })
+    for (let attempt = 1; ; attempt += 1) {
+      current = run(options, log)
+      const url = await current.ready
+      if (url !== null) {
+        void keep(current)
+        return url
+      }
+      if (isStopping || attempt === FIRST_ATTEMPTS_MAX) throw await unstarted(current, options)
+      await delay(BACKOFF_MS[0])
+    }
+  }
+  const keep = async (first: Run): Promise<void> => {
+    let last = first
     for (let failures = 0; ; failures += 1) {
-      const how = await current.ended
+      const how = await last.ended
       if (isStopping) return
-      if (Date.now() - current.beganAt > BACKOFF_FORGOTTEN_MS) failures = 0
+      if (Date.now() - last.beganAt > BACKOFF_FORGOTTEN_MS) failures = 0
       const pauseMs = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length - 1)] ?? 0
       options.console.warn(`${options.name} ended (${how}); it is started again in ${pauseMs / 1_000} s`)
       await delay(pauseMs)
       if (isStopping) return
-      current = run(options, log)
+      last = run(options, log)
+      current = last
     }
   }
-  const keeping = keep()
 
   return {
-    url: first.url,
+    ready: begin(),
     stop: async (graceMs) => {
       isStopping = true
-      const identity = current.pid === undefined ? null : identify(current.pid)
+      const identity = current?.pid === undefined ? null : identify(current.pid)
       if (identity !== null) await end(identity, { signal: 'SIGTERM', graceMs })
-      await Promise.race([keeping, delay(0)])
-      log.end()
     },
   }
 }
@@ -84,28 +96,15 @@ interface Run {
   readonly lastLines: readonly string[]
 }
 
-async function firstRun(
-  options: ChildOptions,
-  log: WriteStream,
-): Promise<{ readonly run: Run; readonly url: string }> {
-  for (let attempt = 1; ; attempt += 1) {
-    const attempted = run(options, log)
-    const url = await attempted.ready
-    if (url !== null) return { run: attempted, url }
-    if (attempt === FIRST_ATTEMPTS_MAX) {
-      const how = await attempted.ended
-      const reason =
-        attempted.lastLines.findLast((line) => /error|fault/i.test(line)) ?? attempted.lastLines.at(-1)
-      throw new Fault(
-        `${options.name} does not start (${how}): ${reason ?? 'it said nothing'}.`,
-        `see ${options.logFile}.`,
-      )
-    }
-    await delay(BACKOFF_MS[0])
-  }
+async function unstarted({ ended, lastLines }: Run, { name, logFile }: ChildOptions): Promise<Fault> {
+  const reason = lastLines.findLast((line) => /error|fault/i.test(line)) ?? lastLines.at(-1)
+  return new Fault(
+    `${name} does not start (${await ended}): ${reason ?? 'it said nothing'}.`,
+    `see ${logFile}.`,
+  )
 }
 
-function run(options: ChildOptions, log: WriteStream): Run {
+function run(options: ChildOptions, log: number): Run {
   const child = fork(join(PROJECT, options.module), [], {
     env: { ...process.env, ...options.env },
     execArgv: ['--import', join(PROJECT, 'ops/local/tether.ts')],
@@ -152,7 +151,7 @@ function isReadyMessage(message: unknown): message is { kind: 'ready'; url: stri
 /** Its latest lines of error, kept up to date while it runs. */
 function follow(
   child: ChildProcess,
-  { log, name, console }: { log: WriteStream; name: string; console: Console },
+  { log, name, console }: { log: number; name: string; console: Console },
 ): readonly string[] {
   const kept: string[] = []
   const show = (line: string): void => {
@@ -163,7 +162,7 @@ function follow(
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue
     createInterface({ input: stream }).on('line', (line) => {
-      log.write(`${line}\n`)
+      writeSync(log, `${line}\n`)
       const error = stream === child.stderr ? line : errorIn(line)
       if (error !== null) show(error)
     })

@@ -57,7 +57,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   ])
 
   const adminKey = environment.adminKey ?? keptAdminKey(folder)
-  const service = await startPart(site, {
+  const service = startPart(site, {
     name: 'service',
     module: 'ops/serve.ts',
     env: {
@@ -75,17 +75,18 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     },
   })
   cleanups.push(() => service.stop(SERVICE_STOP_MS))
+  const url = await service.ready
 
-  if (environment.isSampleSent) await sendSampleRequest({ url: service.url, adminKey, console })
+  if (environment.isSampleSent) await sendSampleRequest({ url, adminKey, console })
   const isKeyKept = environment.adminKey === null
-  console.say(`API           ${service.url}`)
+  console.say(`API           ${url}`)
   if (temporal.uiUrl !== null) console.say(`Temporal UI   ${temporal.uiUrl}`)
   console.say(`sample worker ${companions.workersUrl} (its calls: ${companions.workersUrl}/calls)`)
   console.say(`simulator     ${companions.simulatorUrl}`)
   console.say(`admin key     ${isKeyKept ? adminKeyFile(folder) : 'the one in RM_ADMIN_KEY'}`)
   console.say(`logs          ${folder.logs}`)
-  console.say(nextRequestLine(service.url, isKeyKept ? `$(cat ${adminKeyFile(folder)})` : '$RM_ADMIN_KEY'))
-  return { url: service.url }
+  console.say(nextRequestLine(url, isKeyKept ? `$(cat ${adminKeyFile(folder)})` : '$RM_ADMIN_KEY'))
+  return { url }
 }
 
 async function startDatabase(site: Site, servers: Array<() => Promise<void>>): Promise<string> {
@@ -156,26 +157,27 @@ interface Companions {
 async function startCompanions(site: Site, children: Child[]): Promise<Companions> {
   const log = site.environment.simulatorLog ?? join(site.folder.logs, 'provider.log')
   rotate(log)
-  const simulator = await startPart(site, {
+  const simulator = startPart(site, {
     name: 'simulator',
     module: 'simulator/main.ts',
     env: { PORT: await keptPort(site, 'simulator'), RM_HOST: LOOPBACK, RM_SIMULATOR_LOG: log },
   })
   children.push(simulator)
-  const workers = await startPart(site, {
+  const simulatorUrl = await simulator.ready
+  const workers = startPart(site, {
     name: 'sample-workers',
     module: 'examples/workers/main.ts',
     env: {
       PORT: await keptPort(site, 'sample-workers'),
       RM_HOST: LOOPBACK,
-      RM_SIMULATOR_URL: simulator.url,
+      RM_SIMULATOR_URL: simulatorUrl,
     },
   })
   children.push(workers)
-  return { simulatorUrl: simulator.url, workersUrl: workers.url }
+  return { simulatorUrl, workersUrl: await workers.ready }
 }
 
-function startPart(site: Site, part: Pick<ChildOptions, 'name' | 'module' | 'env'>): Promise<Child> {
+function startPart(site: Site, part: Pick<ChildOptions, 'name' | 'module' | 'env'>): Child {
   return startChild({
     ...part,
     record: join(site.folder.run, `${part.name}.json`),
