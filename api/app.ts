@@ -71,7 +71,7 @@ function answerProblem({ log }: ApiContext): ErrorRequestHandler {
     const problem = problemFrom(error)
     if (problem.code === 'internal' || problem.code === 'unavailable') {
       log.error(
-        { id, method: request.method, path: request.path, code: problem.code, error },
+        { id, method: request.method, path: request.path, code: problem.code, err: error },
         'a request failed',
       )
     }

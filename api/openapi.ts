@@ -125,7 +125,9 @@ function problems(route: Route) {
 
 function operationId({ method, path }: Route): string {
   const words = path.split('/').flatMap((part) => part.replaceAll(/[{}]/g, '').split('-'))
-  return method + words.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join('')
+  return path === '/'
+    ? 'getRoot'
+    : method + words.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join('')
 }
 
 function tagOf(path: string): string {

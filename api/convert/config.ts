@@ -46,8 +46,14 @@ export function budgetTo(budget: Budget): BudgetBody {
   const { unit, period, timezone } = budget
   const base = { unit, period, timezone, amount: amountOf(unit, budget.amount) }
   if (budget.enforcement === 'hard') return { ...base, enforcement: 'hard' }
-  const { graceMs, overageMultiplier, overageMax } = budget
+  const { graceMs, overageMax } = budget
+  const overageMultiplier = trimmed(budget.overageMultiplier)
   return { ...base, enforcement: 'soft', graceMs, overageMultiplier, overageMax: amountOf(unit, overageMax) }
+}
+
+/** The shortest decimal: the ledger keeps all three places. */
+function trimmed(decimal: string): string {
+  return decimal.includes('.') ? decimal.replace(/\.?0+$/, '') : decimal
 }
 
 /** Where a budget stands in its current period. */

@@ -69,7 +69,8 @@ export function objectRoutes<Body extends z.ZodObject>(kind: Kind<Body>): readon
       const { version, created } = await kind.put(context, body, { id, actor: caller.keyId })
       await tellLimiter(context, kind, id, body)
       const headers = { etag: `"${version}"` }
-      return { status: created ? 201 : 200, body: { ...body, id, configVersion: version }, headers }
+      const stored = (await kind.read(context, id)) ?? body
+      return { status: created ? 201 : 200, body: { ...stored, id, configVersion: version }, headers }
     },
   })
 

@@ -64,9 +64,10 @@ export const scope = z
   })
   .meta({ description: 'Where in the tree client > session > swarm > run > step the request belongs' })
 
-const decimal = z
-  .string()
-  .regex(/^-?\d{1,15}(\.\d{1,9})?$/, 'expected a decimal string such as "0.0315", at most 9 decimals')
+const decimal = z.string().regex(/^-?\d{1,15}(\.\d{1,9})?$/, {
+  error: 'expected a decimal string such as "0.0315", at most 9 decimals',
+  abort: true,
+})
 
 /** An amount of USD that is not negative (P1). */
 export const usd = decimal
@@ -120,4 +121,7 @@ export const labels = z
   .record(z.string().min(1).max(63), z.string().max(255))
   .refine((map) => Object.keys(map).length <= LABELS_MAX, `at most ${LABELS_MAX} labels`)
 
-export const json: z.ZodType<Json> = z.json().meta({ description: 'Any JSON' })
+/** Any JSON: checked as such, and told without the schema of its own that a recursion would need. */
+export const json = z
+  .custom<Json>((value) => value !== undefined, 'expected JSON')
+  .meta({ description: 'Any JSON', override: {} })

@@ -61,7 +61,7 @@ export async function openStand(): Promise<Stand> {
     temporal: limiter,
     limiterView: async () => limiter.state,
     adminKeyHash: hashKey(ADMIN_KEY),
-    log: pino({ level: 'silent' }),
+    log: pino({ level: process.env['RM_TEST_LOG'] ?? 'silent' }),
     about: { version: '0.0.0', startedAtMs: Date.now(), sampleWorkerUrl: null, simulatorUrl: null },
     clock,
     decisionTimeoutMs: 1_000,

@@ -1,0 +1,344 @@
+// Configuration through the API: one object at a time, and everything at once.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { applyCatalogue, loadCatalogue } from '../../api/catalogue.ts'
+import { BUCKET, clientOf, type Client } from './client.ts'
+import { openStand, type Stand } from './stand.ts'
+
+let stand: Stand
+let api: Client
+beforeAll(async () => {
+  stand = await openStand()
+  api = clientOf(stand)
+})
+afterAll(() => stand.close())
+
+describe('an object', () => {
+  test('is made with 201, replaced with 200, told with its defaults, removed with 204', async () => {
+    const path = '/admin/resources/openai/gpt-4/tokens'
+    const made = await api.put(path, { unit: 'tokens', limits: [BUCKET] })
+    expect(made.status).toBe(201)
+    const defaults = {
+      kind: 'api',
+      provider: null,
+      jitterMs: 0,
+      refund: 'at-settle',
+      maxQueue: 1000,
+      maxWaitMs: 3_600_000,
+    }
+    expect(made.body).toMatchObject({ id: 'openai/gpt-4/tokens', unit: 'tokens', ...defaults })
+    const replaced = await api.put(path, { unit: 'tokens', provider: 'openai', limits: [BUCKET] })
+    expect(replaced.status).toBe(200)
+    expect(replaced.body.configVersion).toBe(made.body.configVersion + 1)
+    expect(replaced.headers.get('etag')).toBe(`"${replaced.body.configVersion}"`)
+    expect((await api.get(path)).body).toEqual(replaced.body)
+    expect((await api.get('/admin/resources/openai%2Fgpt-4%2Ftokens')).body).toEqual(replaced.body)
+    expect((await api.delete(path)).status).toBe(204)
+    expect((await api.get(path)).status).toBe(404)
+    expect((await api.delete(path)).status).toBe(404)
+  })
+
+  test('is in force when the answer is there, and gone when it was removed', async () => {
+    await api.put('/admin/resources/now', { unit: 'tokens', limits: [BUCKET] })
+    const left = async () =>
+      (await api.get('/api/resources/availability?id=now')).body.resources?.[0]?.available
+    expect(await left()).toBe(100)
+    await api.put('/admin/resources/now', { unit: 'tokens', limits: [{ ...BUCKET, capacity: 250 }] })
+    expect(await left()).toBe(250)
+    await api.delete('/admin/resources/now')
+    expect(await left()).toBeUndefined()
+  })
+
+  test('a limit in slots takes units where the unit is slots, else reservations', async () => {
+    const limits = [{ type: 'concurrency', slots: 3 }]
+    const per = async (unit: string) =>
+      (await api.put('/admin/resources/per', { unit, limits })).body.limits[0].per
+    expect([await per('slots'), await per('calls')]).toEqual(['unit', 'reservation'])
+  })
+
+  test('a limiter that does not answer is 503; the next change brings both', async () => {
+    stand.isDeaf = true
+    const unsure = await api.put('/admin/resources/unsure', { unit: 'tokens', limits: [BUCKET] })
+    expect(unsure).toMatchObject({ status: 503, body: { code: 'unavailable' } })
+    expect(unsure.headers.get('retry-after')).not.toBeNull()
+    stand.isDeaf = false
+    await api.put('/admin/resources/sure', { unit: 'tokens', limits: [BUCKET] })
+    expect((await api.get('/api/resources/availability?id=unsure')).body.resources[0].available).toBe(100)
+  })
+
+  test.each<[sentence: string, path: string, body: object]>([
+    [
+      'a tier',
+      '/admin/tiers/gold',
+      { points: 40, weight: 4, maxConcurrent: 100, dedicated: true, monthlyBudgetUsd: null },
+    ],
+    [
+      'a client with budgets',
+      '/api/clients/acme',
+      {
+        tier: 'gold',
+        maxConcurrent: 50,
+        dailyRequests: null,
+        priorityMax: 'urgent',
+        budgets: [
+          { unit: 'USD', amount: '1000', period: 'month', timezone: 'UTC', enforcement: 'hard' },
+          {
+            unit: 'USD',
+            amount: '100',
+            period: 'day',
+            timezone: 'Europe/Berlin',
+            enforcement: 'soft',
+            graceMs: 3_600_000,
+            overageMultiplier: '1.5',
+            overageMax: '200',
+          },
+        ],
+      },
+    ],
+    [
+      'a template',
+      '/api/templates/research-topic',
+      {
+        worker: 'topic_researcher',
+        action: 'research',
+        models: ['gpt-4', 'gpt-3.5-turbo'],
+        resources: { 'openai/gpt-4/tokens': 1200 },
+        expectedMs: null,
+        deferrable: true,
+      },
+    ],
+    [
+      'a worker',
+      '/api/workers/topic_researcher',
+      {
+        version: '1.0',
+        capabilities: ['research'],
+        resourceRequirements: {
+          typical: { 'openai/gpt-4/tokens': 1200 },
+          maximum: { 'openai/gpt-4/tokens': 8000 },
+        },
+        endpoints: { health: null, execute: 'http://127.0.0.1:1/execute', cancel: null },
+        timeoutMs: 30_000,
+        expectedMs: 4_000,
+        retryPolicy: { maxAttempts: 3, backoffMs: [1_000, 5_000] },
+        planned: false,
+      },
+    ],
+  ])('%s is told as it was put', async (_sentence, path, body) => {
+    expect((await api.put(path, body)).status).toBe(201)
+    const { id: _, configVersion: __, ...told } = (await api.get(path)).body
+    expect({ ...told, ...(told.budgets && { budgets: sorted(told.budgets) }) }).toEqual({
+      ...body,
+      ...('budgets' in body && { budgets: sorted(body.budgets as { period: string }[]) }),
+    })
+  })
+
+  test('in use is not removed', async () => {
+    expect(await api.delete('/admin/tiers/gold')).toMatchObject({ status: 409, body: { code: 'conflict' } })
+  })
+
+  test('prices are added, the newest first', async () => {
+    const path = '/admin/prices/openai/gpt-4/tokens'
+    expect(
+      (await api.put(path, { perUnitUsd: '0.00003', effectiveFrom: '2024-01-01T00:00:00Z' })).status,
+    ).toBe(201)
+    expect((await api.put(path, { perUnitUsd: '0.00001', source: 'new list' })).status).toBe(200)
+    const { items } = (await api.get(path)).body
+    expect(items).toMatchObject([
+      { perUnitUsd: '0.00001', source: 'new list' },
+      { perUnitUsd: '0.00003', effectiveFrom: '2024-01-01T00:00:00.000Z' },
+    ])
+    expect((await api.get('/admin/prices/none')).status).toBe(404)
+  })
+
+  test('budgets of any scope are told with where they stand', async () => {
+    const list = [{ unit: 'USD', amount: '5.5', period: 'total' }]
+    const path = '/api/budgets/acme/session-7/swarm-1'
+    expect((await api.put(path, { budgets: list })).status).toBe(201)
+    const standing = {
+      scope: 'acme/session-7/swarm-1',
+      unit: 'USD',
+      period: 'total',
+      amount: '5.5',
+      used: '0',
+      held: '0',
+      remaining: '5.5',
+      resetsAt: null,
+      enforcement: 'hard',
+    }
+    expect((await api.put(path, list)).body).toEqual([standing])
+    expect((await api.get(path)).body).toEqual([standing])
+    expect((await api.put('/api/budgets/global', list)).status).toBe(201)
+    expect((await api.put('/api/budgets/global', [])).body).toEqual([])
+  })
+})
+
+function sorted(budgets: readonly { readonly period: string }[]) {
+  return budgets.toSorted((a, b) => (a.period < b.period ? -1 : 1))
+}
+
+describe('what is not valid is refused with its pointer, and nothing is written', () => {
+  test.each<[sentence: string, path: string, body: unknown, pointers: readonly string[]]>([
+    ['an unknown field', '/admin/resources/r', { unit: 'x', limits: [], colour: 'red' }, ['/colour']],
+    [
+      'pools, which nothing enforces yet',
+      '/admin/resources/r',
+      { unit: 'x', limits: [], pools: {} },
+      ['/pools'],
+    ],
+    [
+      'a guaranteed share',
+      '/admin/resources/r',
+      { unit: 'x', limits: [], guaranteedShare: 0.2 },
+      ['/guaranteedShare'],
+    ],
+    ['a cache', '/api/templates/t', { worker: 'w', cache: { ttlMs: 1 }, batch: {} }, ['/batch', '/cache']],
+    ['a missing field', '/admin/resources/r', { limits: [] }, ['/unit']],
+    [
+      'a field of another kind of limit',
+      '/admin/resources/r',
+      { unit: 'x', limits: [{ ...BUCKET, windowMs: 5 }] },
+      ['/limits/0/windowMs'],
+    ],
+    [
+      'an unknown kind of limit',
+      '/admin/resources/r',
+      { unit: 'x', limits: [{ type: 'leaky' }] },
+      ['/limits/0/type'],
+    ],
+    [
+      'a fraction',
+      '/admin/resources/r',
+      { unit: 'x', limits: [{ ...BUCKET, capacity: 1.5 }] },
+      ['/limits/0/capacity'],
+    ],
+    ['points above 40', '/admin/tiers/t', { points: 41, weight: 1 }, ['/points']],
+    [
+      'money as a number',
+      '/admin/tiers/t',
+      { points: 1, weight: 1, monthlyBudgetUsd: 5 },
+      ['/monthlyBudgetUsd'],
+    ],
+    [
+      'ten decimals',
+      '/admin/tiers/t',
+      { points: 1, weight: 1, monthlyBudgetUsd: '0.1234567891' },
+      ['/monthlyBudgetUsd'],
+    ],
+    ['a negative price', '/admin/prices/r', { perUnitUsd: '-1' }, ['/perUnitUsd']],
+    [
+      'a budget of USD as an integer',
+      '/api/budgets/acme',
+      [{ unit: 'USD', amount: 5, period: 'day' }],
+      ['/budgets/0/amount'],
+    ],
+    [
+      'a time zone that is none',
+      '/api/budgets/acme',
+      [{ unit: 'USD', amount: '5', period: 'day', timezone: 'Mars' }],
+      ['/budgets/0/timezone'],
+    ],
+    ['a worker nobody can reach', '/api/workers/w', {}, ['/endpoints']],
+    [
+      'two ways to a worker',
+      '/api/workers/w',
+      { taskQueue: 'q', endpoints: { execute: 'http://x' } },
+      ['/endpoints'],
+    ],
+    [
+      'an address that is none',
+      '/api/workers/w',
+      { endpoints: { execute: 'file:///etc' } },
+      ['/endpoints/execute'],
+    ],
+    ['the root as a client', '/api/clients/global', { tier: 'gold' }, ['/clientId']],
+    ['a name with a slash that would be a scope', '/api/clients/a%2Fb', { tier: 'gold' }, ['/clientId']],
+    [
+      'a prototype',
+      '/admin/tiers/t',
+      JSON.parse('{"points":1,"weight":1,"__proto__":{"x":1}}'),
+      ['/__proto__'],
+    ],
+    ['no object at all', '/admin/tiers/t', 'x', ['']],
+  ])('%s', async (_sentence, path, body, pointers) => {
+    const before = (await api.get('/admin/config')).headers.get('etag')
+    const { status, body: problem } = await api.put(path, body)
+    expect({ status, code: problem.code }).toEqual({ status: 400, code: 'invalid-request' })
+    expect(problem.errors.map(({ pointer }: { pointer: string }) => pointer).toSorted()).toEqual(pointers)
+    expect((await api.get('/admin/config')).headers.get('etag')).toBe(before)
+  })
+
+  test('an unknown tier of a client, an unknown unit of a budget', async () => {
+    expect(await api.put('/api/clients/c', { tier: 'none' })).toMatchObject({
+      status: 422,
+      body: { code: 'unknown-tier', tier: 'none' },
+    })
+    expect(await api.put('/api/budgets/c', [{ unit: 'no/such', amount: 5, period: 'day' }])).toMatchObject({
+      status: 422,
+      body: { code: 'unknown-resource' },
+    })
+  })
+})
+
+describe('the whole configuration', () => {
+  test('W1 needs If-Match, the newest', async () => {
+    const { body, headers } = await api.get('/admin/config')
+    expect(await api.put('/admin/config', body)).toMatchObject({
+      status: 428,
+      body: { code: 'precondition-required' },
+    })
+    const stale = { headers: { 'if-match': '"1"' } }
+    expect(await api.put('/admin/config', body, stale)).toMatchObject({
+      status: 412,
+      body: { code: 'precondition-failed' },
+    })
+    const newest = { headers: { 'if-match': headers.get('etag') ?? '' } }
+    const replaced = await api.put('/admin/config', body, newest)
+    expect(replaced.status).toBe(200)
+    expect(replaced.headers.get('etag')).toBe(`"${replaced.body.configVersion}"`)
+    expect((await api.get('/admin/config')).body).toEqual(body)
+  })
+
+  test('is read and replaced as YAML too', async () => {
+    const yaml = await api.get('/admin/config', { headers: { accept: 'application/yaml' } })
+    expect(yaml.headers.get('content-type')).toMatch('application/yaml')
+    expect(parse(yaml.body)).toEqual((await api.get('/admin/config')).body)
+    const put = await api.raw('PUT', '/admin/config', yaml.body, {
+      'content-type': 'application/yaml',
+      'if-match': yaml.headers.get('etag') ?? '',
+    })
+    expect(put.status).toBe(200)
+    const broken = { 'content-type': 'application/yaml', 'if-match': '*' }
+    expect(await api.raw('PUT', '/admin/config', 'tiers: [', broken)).toMatchObject({ status: 400 })
+  })
+
+  test('removes what is not in it, and the limiter knows', async () => {
+    const { body } = await api.get('/admin/config')
+    await api.put('/admin/resources/gone', { unit: 'x', limits: [BUCKET] })
+    expect((await api.put('/admin/config', body, { headers: { 'if-match': '*' } })).status).toBe(200)
+    expect((await api.get('/api/resources/availability?id=gone')).status).toBe(404)
+  })
+
+  test.each(['default', 'empty'])(
+    'config/%s.yaml is valid, and goes into an empty ledger once',
+    async (name) => {
+      const empty = await openStand()
+      try {
+        const client = clientOf(empty)
+        const file = new URL(`../../config/${name}.yaml`, import.meta.url).pathname
+        const config = await loadCatalogue(file, { SAMPLE_WORKERS: 'http://127.0.0.1:4000' })
+        await applyCatalogue(empty.context, config)
+        const { body, headers } = await client.get('/admin/config')
+        expect(Object.keys(body.resources).toSorted()).toEqual(Object.keys(config.resources).toSorted())
+        expect(Object.keys(body.workers).toSorted()).toEqual(Object.keys(config.workers).toSorted())
+        await client.put('/admin/tiers/own', { points: 1, weight: 1 })
+        await applyCatalogue(empty.context, config)
+        expect((await client.get('/admin/tiers/own')).status).toBe(200)
+        expect(headers.get('etag')).toBe('"1"')
+      } finally {
+        await empty.close()
+      }
+    },
+  )
+})
