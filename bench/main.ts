@@ -5,6 +5,9 @@ import { smoke } from './smoke.ts'
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { smoke }
 
+// What a benchmark has started ends with it.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
+
 const [name = '--help'] = process.argv.slice(2)
 const benchmark = BENCHMARKS[name]
 if (benchmark === undefined) {

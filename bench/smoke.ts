@@ -58,17 +58,21 @@ async function runArms(system: System, floor: Floor): Promise<Arms> {
   const request = (): Promise<boolean> => completeRequest(system)
   const pair = (): Promise<boolean> => reserveAndRelease(system)
   const plan = {
-    floorOne: { callers: 1, count: 60, once: bare },
-    systemOne: { callers: 1, count: 60, once: request },
-    floorMany: { callers: 50, count: 500, once: bare },
-    systemMany: { callers: 50, count: 500, once: request },
-    pairs: { callers: 64, count: 1_500, once: pair },
+    floorOne: { callers: 1, count: 40, once: bare },
+    systemOne: { callers: 1, count: 40, once: request },
+    floorMany: { callers: 50, count: 300, once: bare },
+    systemMany: { callers: 50, count: 300, once: request },
+    pairs: { callers: 64, count: 640, once: pair },
   }
   const rounds: Record<string, Measured[]> = {}
   for (let round = 1; round <= ROUNDS; round += 1) {
     for (const [name, load] of Object.entries(plan)) {
       progress(`round ${round}/${ROUNDS}: ${name}`)
-      ;(rounds[name] ??= []).push(await measure(load))
+      const measured = await measure(load)
+      progress(
+        `  ${measured.perSecond.toFixed(1)}/s, p50 ${measured.p50Ms.toFixed(0)} ms, ${measured.failures} failed`,
+      )
+      ;(rounds[name] ??= []).push(measured)
     }
   }
   const median = (name: string): Measured => {

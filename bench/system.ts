@@ -44,6 +44,8 @@ export async function startSystem(
       ...environment,
     },
   })
+  const end = (): void => void child.kill('SIGTERM')
+  process.once('exit', end)
   const url = await readyUrl(child)
   return {
     url,
@@ -57,8 +59,9 @@ export async function startSystem(
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       }),
     async stop() {
+      process.off('exit', end)
       const ended = once(child, 'exit')
-      child.kill('SIGTERM')
+      end()
       await ended
     },
   }

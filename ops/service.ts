@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { Client } from '@temporalio/client'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
 import { NativeConnection, Runtime } from '@temporalio/worker'
-import type { Logger } from 'pino'
+import { pino, type Logger } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { Announcements } from '../activities/announcements.ts'
 import { openDatabase } from '../activities/ledger/database.ts'
@@ -17,6 +17,7 @@ import { createApp } from '../api/app.ts'
 import { applyCatalogue, loadCatalogue } from '../api/catalogue.ts'
 import type { ApiContext, TemporalEdge } from '../api/context.ts'
 import { hashKey } from '../api/keys.ts'
+import { Problem } from '../api/problem.ts'
 import { LIMITER_GROUP } from '../workflows/messages.ts'
 import { registerEcho } from './echo.ts'
 import { registerSearchAttributes } from './search-attributes.ts'
@@ -112,7 +113,11 @@ async function furnish(api: ApiContext, environment: NodeJS.ProcessEnv): Promise
   const { RM_CONFIG: catalogue, RM_SAMPLE_WORKER_URL: sampleWorkerUrl } = environment
   if (catalogue !== undefined) {
     const variables = sampleWorkerUrl === undefined ? {} : { SAMPLE_WORKERS: sampleWorkerUrl }
-    await applyCatalogue(api, await loadCatalogue(catalogue, variables))
+    await applyCatalogue(api, await loadCatalogue(catalogue, variables)).catch((error: unknown) => {
+      if (!(error instanceof Problem) || error.code !== 'unavailable') throw error
+      // The change is stored and on its way to the limiter, which is only slow to say so.
+      api.log.warn({ err: error }, 'the limiter has not confirmed the configuration yet')
+    })
   }
   if (sampleWorkerUrl !== undefined) await registerEcho(api.sql, sampleWorkerUrl)
 }
@@ -144,7 +149,7 @@ function temporalEdge(requests: Requests, { connection, namespace, environment }
 }
 
 function temporalLogger(log: Logger): NonNullable<Parameters<typeof Runtime.install>[0]['logger']> {
-  const child = log.child({ from: 'temporal' })
+  const child = log.child({ from: 'temporal' }, { serializers: { error: pino.stdSerializers.err } })
   const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const
   return {
     log: (level, message, meta) => child[levels[level]](meta ?? {}, message),

@@ -1,0 +1,110 @@
+// What one decision of the limiter's core costs, by how many wait.
+//
+//   node bench/limiter.ts
+//
+// Clients of all tiers wait for one resource (bucket, window and slots); every settlement frees a slot, grants the
+// next and is followed by a new arrival, so that as many wait all the time. Figures are microseconds a decision.
+
+import { performance } from 'node:perf_hooks'
+import { URGENCIES } from '../domain/priority.ts'
+import { RESOURCE_DEFAULTS, type Resource } from '../domain/resource.ts'
+import type { Reserve } from '../limiter/event.ts'
+import { createState, encode, restore, type LimiterState } from '../limiter/state.ts'
+import { step } from '../limiter/step.ts'
+import { check, placement } from '../limiter/view.ts'
+
+const CLIENTS = 10_000
+const TIERS = ['enterprise', 'premium', 'standard', 'basic'] as const
+const DECISIONS = 5_000
+const LEASE_MS = 3_600_000
+
+const GPT: Resource = {
+  ...RESOURCE_DEFAULTS,
+  id: 'openai/gpt-4/tokens',
+  unit: 'tokens',
+  limits: [
+    { type: 'token-bucket', capacity: 1_000_000_000, refillUnits: 1_000_000_000, refillMs: 60_000 },
+    { type: 'sliding-window', units: 1_000_000_000, windowMs: 60_000 },
+    { type: 'concurrency', slots: 64, per: 'reservation' },
+  ],
+  maxQueue: 200_000,
+}
+
+function configured(): LimiterState {
+  const state = createState()
+  const tiers = Object.fromEntries(TIERS.map((tier, at) => [tier, { points: 40 - 10 * at, weight: 4 - at }]))
+  step(state, { kind: 'configure', atMs: 0, version: 1, resources: { [GPT.id]: GPT }, tiers, clients: {} })
+  return state
+}
+
+function arrival(nth: number, atMs: number): Reserve {
+  return {
+    kind: 'reserve',
+    atMs,
+    id: `request-${nth}#1`,
+    clientId: `client-${(nth * 7_919) % CLIENTS}`,
+    tier: TIERS[nth % TIERS.length] ?? 'basic',
+    maxConcurrent: null,
+    urgency: URGENCIES[(nth >> 2) % URGENCIES.length] ?? 'normal',
+    demand: [[GPT.id, 100 + (nth % 900)]],
+    enqueuedAtMs: atMs,
+    waitUntilMs: atMs + 3_600_000,
+    leaseMs: LEASE_MS,
+  }
+}
+
+/** Microseconds a call, of `count` calls. */
+function micros(count: number, call: (nth: number) => void): number {
+  const start = performance.now()
+  for (let nth = 0; nth < count; nth += 1) call(nth)
+  return ((performance.now() - start) * 1_000) / count
+}
+
+function measure(waiting: number): Record<string, number | string> {
+  const state = configured()
+  const running: string[] = []
+  let [nth, atMs] = [0, 0]
+  function arrive(): void {
+    atMs += 1
+    for (const effect of step(state, arrival(nth, atMs)))
+      if (effect.kind === 'granted') running.push(effect.id)
+    nth += 1
+  }
+  function settle(): void {
+    const id = running.shift() ?? ''
+    for (const effect of step(state, { kind: 'settle', atMs, id, actual: null })) {
+      if (effect.kind === 'granted') running.push(effect.id)
+    }
+  }
+  const arriving = micros(waiting + 64, arrive)
+  micros(500, () => {
+    settle()
+    arrive()
+  })
+  const granting = micros(DECISIONS, settle)
+  const again = micros(DECISIONS, arrive)
+  const cancelling = micros(DECISIONS, (at) =>
+    step(state, { kind: 'cancel', atMs, id: `request-${nth - 1 - at}#1` }),
+  )
+  const placing = micros(500, (at) => placement(state, `request-${nth - DECISIONS - 1 - at}#1`, atMs))
+  const question = { clientId: 'new', maxConcurrent: null, urgency: 'normal', tier: 'basic' } as const
+  const checking = micros(500, () => check(state, { ...question, demand: [[GPT.id, 10]] }, atMs))
+  const encoding = micros(1, () => encode(state))
+  const text = JSON.stringify(encode(state))
+  const restoring = micros(1, () => restore(JSON.parse(text)))
+  return {
+    waiting: state.reservations.size - running.length,
+    'settle + grant': granting.toFixed(2),
+    'reserve, filling': arriving.toFixed(2),
+    'reserve, full': again.toFixed(2),
+    cancel: cancelling.toFixed(2),
+    position: placing.toFixed(2),
+    check: checking.toFixed(2),
+    'encode ms': (encoding / 1_000).toFixed(1),
+    'restore ms': (restoring / 1_000).toFixed(1),
+    'bytes each': Math.round(text.length / state.reservations.size),
+  }
+}
+
+for (const waiting of [1_000, 10_000, 100_000]) measure(Math.min(waiting, 2_000))
+console.table([1_000, 10_000, 100_000].map(measure))
