@@ -1,6 +1,7 @@
 // Reservations that ended by the limiter's word: what their holders told so far is booked, holds are given back.
 //
-// N1  What a holder told in its running total is booked when the lease ends; without a word, nothing is.
+// N1  What a holder told in its running total is booked when the lease ends; without a word, nothing is, and for the
+//     limiter its use stays as much as was reserved.
 
 import { fromDemand } from '../../domain/resource.ts'
 import { sumUsd } from '../../domain/money.ts'
@@ -8,37 +9,29 @@ import { bookingOf, sumUnits } from '../../domain/settlement.ts'
 import type { Decided } from './apply-effect.ts'
 import { book } from './book.ts'
 import { jsonb, type Transaction } from './database.ts'
-import { attemptFromRow, reservedOf, type AttemptRow, type PricedRequest } from './read-attempts.ts'
-
-type ToldRow = AttemptRow & PricedRequest
+import { lockHolds } from './lock-holds.ts'
+import { readUses } from './read-use.ts'
 
 /** The rows are locked and written already. */
 export async function endReservations(tx: Transaction, ended: readonly Decided[]): Promise<void> {
   const ids = ended.map(({ id }) => id)
-  const told = await tx<ToldRow[]>`
-    select a.request_id, a.attempt, a.generation, a.use, a.consumed, a.cost,
-           r.demand, r.estimated_cost, r.created_at
-    from attempt a join request r on r.id = a.request_id
-    where a.request_id = any (${ids}) and a.use = 'reported'`
-  const toBook = []
-  for (const { id, admission, endedAt } of ended) {
-    const rows = told.filter(({ requestId }) => requestId === id)
-    const bookings = []
-    for (const row of rows) {
-      const attempt = attemptFromRow(row)
-      bookings.push(bookingOf(attempt, await reservedOf(tx, row, [attempt])))
-    }
-    toBook.push({ requestId: id, admission, bookings, atMs: endedAt ?? 0 })
-  }
-  await book(tx, toBook, Math.max(...toBook.map(({ atMs }) => atMs)))
+  const [uses, holds] = await Promise.all([readUses(tx, ids), lockHolds(tx, ids)])
+  const toBook = ended.map(({ id, admission }) => {
+    const use = uses.get(id)
+    const bookings = use?.attempts.map((attempt) => bookingOf(attempt, use.reserved)) ?? []
+    return { requestId: id, admission, bookings }
+  })
   const costs = toBook.map(({ requestId, bookings }) => ({
     id: requestId,
-    // Without a word its use is not known: for the limiter it stays as much as was reserved.
     actual: bookings.length === 0 ? null : fromDemand(sumUnits(bookings.map(({ units }) => units))),
     cost: sumUsd(bookings.map(({ costNanoUsd }) => costNanoUsd)),
   }))
-  await tx`
-    update request r set actual = c.actual, actual_cost = c.cost
-    from jsonb_to_recordset(${jsonb(tx, costs)}) as c (id text, actual jsonb, cost bigint)
-    where r.id = c.id`
+  const atMs = Math.max(...ended.map(({ endedAt }) => endedAt ?? 0))
+  await Promise.all([
+    book(tx, toBook, holds, atMs),
+    tx`
+      update request r set actual = c.actual, actual_cost = c.cost
+      from jsonb_to_recordset(${jsonb(tx, costs)}) as c (id text, actual jsonb, cost bigint)
+      where r.id = c.id`,
+  ])
 }

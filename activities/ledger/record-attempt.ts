@@ -4,12 +4,12 @@
 // R2  A report that comes after the request ended with assumed use corrects what was booked.
 
 import type { Use } from '../../domain/report.ts'
-import { isFinal, type RequestState } from '../../domain/request.ts'
 import { bookingOf, correctionOf, sumUnits } from '../../domain/settlement.ts'
 import { fromDemand, toDemand } from '../../domain/resource.ts'
 import { book } from './book.ts'
-import { jsonb, type Sql, type Transaction } from './database.ts'
-import { reservedOf, type PricedRequest } from './read-attempts.ts'
+import { jsonb, type Queries, type Sql, type Transaction } from './database.ts'
+import { lockHolds } from './lock-holds.ts'
+import { readUse } from './read-use.ts'
 
 export type Recorded =
   | { readonly kind: 'recorded' }
@@ -17,12 +17,7 @@ export type Recorded =
   /** The attempt was reported before, or never began. */
   | { readonly kind: 'ignored' }
 
-type Row = PricedRequest & {
-  readonly state: RequestState
-  readonly admission: number
-  readonly actual: Readonly<Record<string, number>> | null
-}
-
+/** One statement while the request is open. */
 export async function recordAttempt(
   sql: Sql,
   requestId: string,
@@ -31,40 +26,54 @@ export async function recordAttempt(
   atMs: number,
 ): Promise<Recorded> {
   if (use.kind === 'unknown') return { kind: 'ignored' }
+  const report = { requestId, attempt, use, atMs }
+  if (await store(sql, report, sql`ended_at is null`)) return { kind: 'recorded' }
   return await sql.begin(async (tx) => {
-    const [row] = await tx<Row[]>`
-      select state, admission, demand, estimated_cost, created_at, actual
-      from request where id = ${requestId} for no key update`
-    if (row === undefined) return { kind: 'ignored' }
-    const { count } = await tx`
-      update attempt
-      set use = ${use.kind}, reported_at = ${atMs},
-          consumed = ${use.kind === 'reported' ? jsonb(tx, use.consumed) : null},
-          cost = ${use.kind === 'reported' ? use.costNanoUsd : null}
-      where request_id = ${requestId} and attempt = ${attempt} and use = 'unknown'`
-    if (count === 0) return { kind: 'ignored' }
-    if (!isFinal(row.state)) return { kind: 'recorded' }
-    await correct(tx, { requestId, attempt, use, row, atMs })
+    if (!(await store(tx, report, tx`ended_at is not null`))) return { kind: 'ignored' }
+    await correct(tx, report)
     return { kind: 'corrected' }
   })
 }
 
-type Late = {
+type Report = {
   readonly requestId: string
   readonly attempt: number
-  readonly use: Use
-  readonly row: Row
+  readonly use: Exclude<Use, { kind: 'unknown' }>
   readonly atMs: number
 }
 
-async function correct(tx: Transaction, { requestId, attempt, use, row, atMs }: Late): Promise<void> {
-  const reserved = await reservedOf(tx, row, [{ use }])
+/** False where the attempt is not open to a report, or its request not as it is expected. Locks the request. */
+async function store(
+  sql: Queries,
+  { requestId, attempt, use, atMs }: Report,
+  expected: ReturnType<Queries>,
+): Promise<boolean> {
+  const { count } = await sql`
+    update attempt
+    set use = ${use.kind}, reported_at = ${atMs},
+        consumed = ${use.kind === 'reported' ? jsonb(sql, use.consumed) : null},
+        cost = ${use.kind === 'reported' ? use.costNanoUsd : null}
+    from (select id from request where id = ${requestId} and ${expected} for no key update) as request
+    where request_id = request.id and attempt = ${attempt} and use = 'unknown'`
+  return count > 0
+}
+
+type Row = { readonly admission: number; readonly actual: Readonly<Record<string, number>> | null }
+
+async function correct(tx: Transaction, { requestId, attempt, use, atMs }: Report): Promise<void> {
+  const [[row], { reserved }, holds] = await Promise.all([
+    tx<[Row]>`select admission, actual from request where id = ${requestId}`,
+    readUse(tx, requestId),
+    lockHolds(tx, [requestId]),
+  ])
   const before = bookingOf({ attempt, use: { kind: 'unknown' } }, reserved)
   const correction = correctionOf(before, bookingOf({ attempt, use }, reserved))
-  await book(tx, [{ requestId, admission: row.admission, bookings: [correction] }], atMs)
   const actual = fromDemand(sumUnits([toDemand(row.actual ?? {}), correction.units]))
-  await tx`
-    update request
-    set actual_cost = actual_cost + ${correction.costNanoUsd}, actual = ${jsonb(tx, actual)}
-    where id = ${requestId}`
+  await Promise.all([
+    book(tx, [{ requestId, admission: row.admission, bookings: [correction] }], holds, atMs),
+    tx`
+      update request
+      set actual_cost = actual_cost + ${correction.costNanoUsd}, actual = ${jsonb(tx, actual)}
+      where id = ${requestId}`,
+  ])
 }

@@ -11,7 +11,8 @@ import { fromDemand, toDemand, type Demand } from '../../domain/resource.ts'
 import { bookingOf, correctionOf, type Attempt, type Booking } from '../../domain/settlement.ts'
 import { book } from './book.ts'
 import { jsonb, type Sql, type Transaction } from './database.ts'
-import { readAttempts, reservedOf, type PricedRequest } from './read-attempts.ts'
+import { lockHolds } from './lock-holds.ts'
+import { readUse } from './read-use.ts'
 
 export type Release = {
   readonly reservationId: string
@@ -40,7 +41,8 @@ export type Released =
   /** The result of an execution's worker: its workflow settles it. */
   | { readonly kind: 'execution'; readonly state: RequestState; readonly clientId: string }
 
-type Row = PricedRequest & {
+type Row = {
+  readonly demand: Readonly<Record<string, number>>
   readonly kind: RequestKind
   readonly clientId: string
   readonly state: RequestState
@@ -57,7 +59,7 @@ export async function release(sql: Sql, given: Release, atMs: number): Promise<R
   return await sql.begin(async (tx) => {
     const [row] = await tx<Row[]>`
       select kind, client_id, state, generation, admission, granted_at, release_hash, is_late, actual, actual_cost,
-             demand, estimated_cost, created_at
+             demand
       from request where id = ${given.reservationId} and state <> 'refused' for no key update`
     if (row === undefined) return { kind: 'unknown' }
     const { state, generation } = row
@@ -103,14 +105,17 @@ async function keepHeld(tx: Transaction, { reservationId }: Release, row: Row, a
 
 async function settle(tx: Transaction, given: Release, row: Row, atMs: number): Promise<Released> {
   const { reservationId, costNanoUsd, outcome, contentHash } = given
-  const [before = null] = await readAttempts(tx, reservationId)
   const consumed = given.actual ?? row.demand
+  const [{ attempts, reserved }, holds] = await Promise.all([
+    readUse(tx, reservationId, Object.keys(consumed)),
+    lockHolds(tx, [reservationId]),
+  ])
+  const [before] = attempts
   const attempt: Attempt = {
     attempt: 1,
     generation: row.generation,
     use: { kind: 'reported', consumed, costNanoUsd },
   }
-  const reserved = await reservedOf(tx, row, before === null ? [attempt] : [attempt, before])
   const now = bookingOf(attempt, reserved)
   await tx`
     insert into attempt (request_id, attempt, generation, begun_at, reported_at, use, consumed, cost)
@@ -119,9 +124,9 @@ async function settle(tx: Transaction, given: Release, row: Row, atMs: number): 
     on conflict (request_id, attempt) do update
     set reported_at = excluded.reported_at, use = 'reported', consumed = excluded.consumed, cost = excluded.cost`
   // Booked before where the lease ended with a running total, or where unknown use was assumed.
-  const isBooked = row.actualCost !== null && before !== null
+  const isBooked = row.actualCost !== null && before !== undefined
   const bookings: readonly Booking[] = [isBooked ? correctionOf(bookingOf(before, reserved), now) : now]
-  await book(tx, [{ requestId: reservationId, admission: row.admission, bookings }], atMs)
+  await book(tx, [{ requestId: reservationId, admission: row.admission, bookings }], holds, atMs)
 
   const late = row.state === 'expired'
   const ending = outcome === 'failure' ? 'failed' : 'completed'

@@ -7,7 +7,7 @@ import type { Plan } from '../../domain/admission.ts'
 import type { Demand } from '../../domain/resource.ts'
 import { isFinal, type RequestState } from '../../domain/request.ts'
 import type { Sql } from './database.ts'
-import { readAttempts } from './read-attempts.ts'
+import { readUse } from './read-use.ts'
 import { usedUnder } from './settle-execution.ts'
 
 export type Requeued = {
@@ -34,7 +34,7 @@ export async function requeue(sql: Sql, { plan, notBeforeMs }: Requeue, atMs: nu
       select state, generation, wait_until, longest_wait_ms, demand from request where id = ${requestId} for no key update`
     if (row === undefined || isFinal(row.state))
       throw new Error(`${requestId} is not open, it cannot queue again`)
-    const attempts = await readAttempts(tx, requestId)
+    const { attempts } = await readUse(tx, requestId)
     const settled = usedUnder(attempts, { generation, demand: row.demand })
     if (row.generation > generation) {
       return { plan: { ...plan, generation: row.generation, waitUntilMs: row.waitUntil }, settled }

@@ -11,7 +11,8 @@ import { nano, sumUsd, type NanoUsd } from '../../domain/money.ts'
 import { bookingOf, sumUnits, type Attempt } from '../../domain/settlement.ts'
 import { book } from './book.ts'
 import { jsonb, type Sql, type Transaction } from './database.ts'
-import { readAttempts, reservedOf, type PricedRequest } from './read-attempts.ts'
+import { lockHolds } from './lock-holds.ts'
+import { readUse } from './read-use.ts'
 
 export type Settlement = {
   readonly state: FinalState
@@ -24,7 +25,8 @@ export type Settlement = {
   readonly alreadyEnded: boolean
 }
 
-type Row = PricedRequest & {
+type Row = {
+  readonly demand: Readonly<Record<string, number>>
   readonly state: RequestState
   readonly generation: number
   readonly admission: number
@@ -40,10 +42,13 @@ export async function settleExecution(
 ): Promise<Settlement> {
   return await sql.begin(async (tx) => {
     const [row] = await tx<Row[]>`
-      select state, generation, admission, granted_at, actual_cost, demand, estimated_cost, created_at
+      select state, generation, admission, granted_at, actual_cost, demand
       from request where id = ${requestId} and kind = 'execution' for no key update`
     if (row === undefined) throw new Error(`there is no execution ${requestId}`)
-    const attempts = await readAttempts(tx, requestId)
+    const [{ attempts, reserved }, holds] = await Promise.all([
+      readUse(tx, requestId),
+      lockHolds(tx, [requestId]),
+    ])
     const settlement = {
       actual: usedUnder(attempts, row),
       generation: row.generation,
@@ -53,12 +58,13 @@ export async function settleExecution(
       const costNanoUsd = nano(row.actualCost ?? 0)
       return { ...settlement, state: row.state, costNanoUsd, alreadyEnded: true }
     }
-    const reserved = await reservedOf(tx, row, attempts)
     const bookings = attempts.map((one) => bookingOf(one, reserved))
     const costNanoUsd = sumUsd(bookings.map((one) => one.costNanoUsd))
-    await book(tx, [{ requestId, admission: row.admission, bookings }], atMs)
     const actual = sumUnits(bookings.map(({ units }) => units))
-    await writeEnding(tx, { requestId, ending, actual, costNanoUsd, atMs })
+    await Promise.all([
+      book(tx, [{ requestId, admission: row.admission, bookings }], holds, atMs),
+      writeEnding(tx, { requestId, ending, actual, costNanoUsd, atMs }),
+    ])
     return { ...settlement, state: ending.kind, costNanoUsd, alreadyEnded: false }
   })
 }

@@ -7,7 +7,8 @@ import { isFinal, type RequestState } from '../../domain/request.ts'
 import { bookingOf } from '../../domain/settlement.ts'
 import { book } from './book.ts'
 import { jsonb, type Sql, type Transaction } from './database.ts'
-import { reservedOf, type PricedRequest } from './read-attempts.ts'
+import { lockHolds } from './lock-holds.ts'
+import { readUse } from './read-use.ts'
 
 export const UNKNOWN_KEPT_MS = 86_400_000
 const BATCH_MAX = 500
@@ -26,16 +27,17 @@ export async function settleUnknown(sql: Sql, atMs: number): Promise<readonly st
   return settled
 }
 
-type Row = PricedRequest & { readonly state: RequestState; readonly admission: number }
+type Row = { readonly state: RequestState; readonly admission: number }
 
 /** False where it was released in the meantime. */
 async function assume(tx: Transaction, id: string, atMs: number): Promise<boolean> {
   const [row] = await tx<Row[]>`
-    select state, admission, demand, estimated_cost, created_at
+    select state, admission
     from request where id = ${id} and outcome = 'unknown' and actual_cost is null for no key update`
   if (row === undefined) return false
-  const booking = bookingOf({ attempt: 1, use: { kind: 'unknown' } }, await reservedOf(tx, row, []))
-  await book(tx, [{ requestId: id, admission: row.admission, bookings: [booking] }], atMs)
+  const [{ reserved }, holds] = await Promise.all([readUse(tx, id), lockHolds(tx, [id])])
+  const booking = bookingOf({ attempt: 1, use: { kind: 'unknown' } }, reserved)
+  await book(tx, [{ requestId: id, admission: row.admission, bookings: [booking] }], holds, atMs)
   const state = isFinal(row.state) ? row.state : 'completed'
   await tx`
     with settled as (

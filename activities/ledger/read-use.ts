@@ -1,0 +1,78 @@
+// What the attempts of requests used, with the prices by which it is booked.
+
+import type { Use } from '../../domain/report.ts'
+import { nano } from '../../domain/money.ts'
+import type { Price } from '../../domain/price.ts'
+import { toDemand } from '../../domain/resource.ts'
+import type { Attempt, Reserved } from '../../domain/settlement.ts'
+import type { Transaction } from './database.ts'
+
+export type RequestUse = {
+  /** In order. */
+  readonly attempts: readonly Attempt[]
+  readonly reserved: Reserved
+}
+
+type AttemptFacts = {
+  readonly attempt: number
+  readonly generation: number
+  readonly use: Use['kind']
+  readonly consumed: Readonly<Record<string, number>> | null
+  readonly cost: number | null
+}
+
+type Row = {
+  readonly id: string
+  readonly demand: Readonly<Record<string, number>>
+  readonly estimatedCost: number
+  readonly attempts: readonly AttemptFacts[] | null
+  readonly prices: Readonly<Record<string, Price | null>> | null
+}
+
+/** By request. Prices are those in force at admission, for all that was reserved or used, and for `also`. */
+export async function readUses(
+  tx: Transaction,
+  requestIds: readonly string[],
+  also: readonly string[] = [],
+): Promise<ReadonlyMap<string, RequestUse>> {
+  const rows = await tx<Row[]>`
+    select r.id, r.demand, r.estimated_cost,
+           (select jsonb_agg(jsonb_build_object('attempt', attempt, 'generation', generation, 'use', use,
+                                                'consumed', consumed, 'cost', cost) order by attempt)
+            from attempt a where a.request_id = r.id) as attempts,
+           (select jsonb_object_agg(used.id, price_in_force(used.id, r.created_at))
+            from (select jsonb_object_keys(r.demand) as id
+                  union
+                  select jsonb_object_keys(a.consumed) from attempt a where a.request_id = r.id
+                  union
+                  select unnest(${also as string[]}::text[])) as used) as prices
+    from request r
+    where r.id = any (${requestIds as string[]})`
+  return new Map(rows.map((row) => [row.id, fromRow(row)]))
+}
+
+/** The same of one request, which is there. */
+export async function readUse(
+  tx: Transaction,
+  requestId: string,
+  also: readonly string[] = [],
+): Promise<RequestUse> {
+  const use = (await readUses(tx, [requestId], also)).get(requestId)
+  if (use === undefined) throw new Error(`there is no request ${requestId}`)
+  return use
+}
+
+function fromRow({ demand, estimatedCost, attempts, prices }: Row): RequestUse {
+  const known: Record<string, Price> = {}
+  for (const [id, price] of Object.entries(prices ?? {})) if (price !== null) known[id] = price
+  return {
+    attempts: (attempts ?? []).map(attemptFrom),
+    reserved: { demand: toDemand(demand), costNanoUsd: nano(estimatedCost), prices: known },
+  }
+}
+
+function attemptFrom({ attempt, generation, use, consumed, cost }: AttemptFacts): Attempt {
+  if (use !== 'reported') return { attempt, generation, use: { kind: use } }
+  const costNanoUsd = cost === null ? null : nano(cost)
+  return { attempt, generation, use: { kind: 'reported', consumed: consumed ?? {}, costNanoUsd } }
+}
