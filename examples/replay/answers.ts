@@ -23,7 +23,9 @@ export const executions = z.looseObject({
   cursor: z.string().nullable(),
 })
 
-export const cost = z.looseObject({ lines: z.array(z.looseObject({ costUsd: z.string() })) })
+export const cost = z.looseObject({
+  lines: z.array(z.looseObject({ costUsd: z.string(), assumed: z.boolean().optional() })),
+})
 
 export const usage = z.looseObject({
   budgets: z.array(

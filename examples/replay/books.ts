@@ -29,16 +29,24 @@ export function changeOf(before: Books, after: Books): Books {
   return { used: subtractUsd(after.used, before.used), held: subtractUsd(after.held, before.held) }
 }
 
-/** The sum of all cost lines of all requests. */
-export async function sumCosts(api: ApiClient, requestIds: readonly string[]): Promise<NanoUsd> {
+export type Costs = {
+  readonly total: NanoUsd
+  /** The part that no worker reported: attempts whose answer never came, booked at the worst case. */
+  readonly assumed: NanoUsd
+}
+
+/** The sums of all cost lines of all requests. */
+export async function sumCosts(api: ApiClient, requestIds: readonly string[]): Promise<Costs> {
   const amounts: string[] = []
+  const assumed: string[] = []
   const queue = requestIds.values()
   const reader = async (): Promise<void> => {
     for (const id of queue) {
       const { lines } = cost.parse(await api.get(`/api/cost/${id}`))
       amounts.push(...lines.map(({ costUsd }) => costUsd))
+      assumed.push(...lines.filter((line) => line.assumed === true).map(({ costUsd }) => costUsd))
     }
   }
   await Promise.all(Array.from({ length: OPEN_MAX }, reader))
-  return addUp(amounts)
+  return { total: addUp(amounts), assumed: addUp(assumed) }
 }

@@ -1,8 +1,9 @@
 // The figures of a replay, from what the system and the provider say about it.
 //
 // F1  Money is added as integers of nano-USD, never as floats.
-// F2  Use of the limit is measured at the provider while requests waited for it: what was charged, over what the
-//     refill gave in that time plus what the bucket held at its beginning above the part that jitter keeps back.
+// F2  Use of a limit while requests wait for it: what was charged in that time, over what the refill gave in it plus
+//     what the bucket held at its beginning, above the part that jitter keeps back. It is told twice: by the moments
+//     of the grants, which is what the limiter did, and by the arrivals at the provider, which is what came of it.
 
 import { nano, parseUsd, sumUsd, type NanoUsd } from '../../domain/money.ts'
 import type { Arrival, Entry } from '../../simulator/log.ts'
@@ -84,25 +85,44 @@ export function backlogOf(waits: readonly Wait[]): Backlog | null {
   }
 }
 
-/** F2; null where nothing arrived in the backlog. */
+export type Charge = { readonly atMs: number; readonly tokens: number }
+
+/** Tokens reserved, at the moment of the first grant. */
+export function grantCharges(executions: readonly Execution[], resourceId: string): readonly Charge[] {
+  return executions.flatMap((execution) => {
+    const wait = waitOf(execution)
+    const tokens = execution.resources.reserved[resourceId] ?? 0
+    return wait === undefined ? [] : { atMs: wait.endedMs, tokens }
+  })
+}
+
+/** Tokens charged by the provider, at their arrival. */
+export function arrivalCharges(arrivals: readonly Arrival[]): readonly Charge[] {
+  return arrivals
+    .filter(({ decision }) => decision === 'admitted')
+    .map(({ atMs, cost }) => ({ atMs, tokens: cost['tokens'] ?? 0 }))
+}
+
+/** F2. */
 export function useOfLimit(
-  arrivals: readonly Arrival[],
+  charges: readonly Charge[],
   { bucket, backlog }: { bucket: Bucket; backlog: Backlog },
-): number | null {
-  const { capacity, refillUnits, refillMs } = bucket
-  const before = arrivals.findLast(({ atMs }) => atMs < backlog.beganMs)
-  const during = arrivals.filter(
-    ({ atMs, decision }) => decision === 'admitted' && atMs >= backlog.beganMs && atMs <= backlog.endedMs,
-  )
-  const endMs = during.at(-1)?.atMs
-  if (endMs === undefined) return null
-  const refill = (fromMs: number, toMs: number): number => ((toMs - fromMs) * refillUnits) / refillMs
-  const level =
-    before === undefined
-      ? capacity
-      : Math.min(capacity, (before.remaining[0] ?? 0) + refill(before.atMs, backlog.beganMs))
-  const keptBack = (refillUnits * JITTER_MS) / refillMs
-  const possible = Math.max(0, level - keptBack) + refill(backlog.beganMs, endMs)
-  const charged = during.reduce((sum, { cost }) => sum + (cost['tokens'] ?? 0), 0)
-  return possible > 0 ? charged / possible : null
+): number {
+  const perMs = bucket.refillUnits / bucket.refillMs
+  const capacity = bucket.capacity - perMs * JITTER_MS
+  const inOrder = charges.toSorted((a, b) => a.atMs - b.atMs)
+  let level = capacity
+  let atMs = -Infinity
+  const refillTo = (nextMs: number): void => {
+    level = Math.min(capacity, level + (nextMs - atMs) * perMs)
+    atMs = nextMs
+  }
+  for (const charge of inOrder.filter((each) => each.atMs < backlog.beganMs)) {
+    refillTo(charge.atMs)
+    level -= charge.tokens
+  }
+  refillTo(backlog.beganMs)
+  const during = inOrder.filter((each) => each.atMs >= backlog.beganMs && each.atMs <= backlog.endedMs)
+  const charged = during.reduce((sum, { tokens }) => sum + tokens, 0)
+  return charged / (level + (backlog.endedMs - backlog.beganMs) * perMs)
 }

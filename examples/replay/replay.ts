@@ -1,18 +1,29 @@
 // One replay from end to end: set up, send, follow, and add up what came of it.
 
 import { check } from '../../simulator/checker.ts'
-import { entrySchema, type Entry } from '../../simulator/log.ts'
+import { entrySchema, type Arrival, type Entry } from '../../simulator/log.ts'
 import type { ApiClient } from './api-client.ts'
 import { simulatorHealth, type Execution } from './answers.ts'
 import { changeOf, readBooks, sumCosts } from './books.ts'
 import { CAST, castClients, CLIENTS } from './casting.ts'
-import { addUp, arrivalsOf, backlogOf, countStates, useOfLimit, waitOf, waitsByTier } from './figures.ts'
+import {
+  addUp,
+  arrivalCharges,
+  arrivalsOf,
+  backlogOf,
+  countStates,
+  grantCharges,
+  useOfLimit,
+  waitOf,
+  waitsByTier,
+  type Backlog,
+} from './figures.ts'
 import { followAll, isEnded, readExecutions, type Followed } from './follow.ts'
 import { MODEL, planReplay, RESOURCE, type ReplayPlan } from './plan.ts'
 import { sendAll, type Sent } from './send.ts'
 import { setUp } from './set-up.ts'
 import type { TraceRow } from './trace.ts'
-import type { Outcome } from './verdict.ts'
+import type { Outcome, Uses } from './verdict.ts'
 
 /** After the time that the limit itself needs, a request that has not ended is given up. */
 const PATIENCE = 3
@@ -85,7 +96,7 @@ export async function replay(options: {
       rejected: arrivals.filter(({ decision }) => decision === 'rejected').length,
       violations: check(arrivals, scenarioFor(plan)).violations,
     },
-    use: backlog === null ? null : useOfLimit(arrivals, { bucket: plan.bucket, backlog }),
+    use: backlog === null ? null : usesOf({ executions, arrivals, backlog, plan }),
     backlogMs: backlog === null ? 0 : backlog.endedMs - backlog.beganMs,
     waits: waitsByTier(executions, { clients: CLIENTS, tiers: CAST.map(({ tier }) => tier) }),
     estimated: addUp(executions.flatMap(({ cost }) => cost.estimatedUsd ?? [])),
@@ -96,6 +107,25 @@ export async function replay(options: {
       settled: sumTokens(executions, ({ resources }) => resources.actual ?? {}),
     },
     seconds: secondsTaken,
+  }
+}
+
+function usesOf({
+  executions,
+  arrivals,
+  backlog,
+  plan: { bucket },
+}: {
+  executions: readonly Execution[]
+  arrivals: readonly Arrival[]
+  backlog: Backlog
+  plan: ReplayPlan
+}): Uses {
+  const arrived = arrivalCharges(arrivals)
+  const lastMs = arrived.reduce((last, { atMs }) => Math.max(last, atMs), backlog.endedMs)
+  return {
+    granted: useOfLimit(grantCharges(executions, RESOURCE.tokens), { bucket, backlog }),
+    arrived: useOfLimit(arrived, { bucket, backlog: { ...backlog, endedMs: lastMs } }),
   }
 }
 

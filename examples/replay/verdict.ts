@@ -2,7 +2,11 @@
 
 import Table from 'cli-table3'
 import { formatUsd, type NanoUsd } from '../../domain/money.ts'
+import type { Costs } from './books.ts'
 import type { TierWaits } from './figures.ts'
+
+/** Use of the limit while requests waited for it, 0 to 1. */
+export type Uses = { readonly granted: number; readonly arrived: number }
 
 export type Outcome = {
   readonly rows: number
@@ -10,12 +14,12 @@ export type Outcome = {
   readonly states: Readonly<Record<string, number>>
   readonly unfinished: number
   readonly provider: { readonly calls: number; readonly rejected: number; readonly violations: number }
-  /** 0 to 1; null where nothing waited. */
-  readonly use: number | null
+  /** Null where nothing waited. */
+  readonly use: Uses | null
   readonly backlogMs: number
   readonly waits: readonly TierWaits[]
   readonly estimated: NanoUsd
-  readonly costs: NanoUsd
+  readonly costs: Costs
   readonly budgets: { readonly used: NanoUsd; readonly held: NanoUsd }
   readonly tokens: { readonly reserved: number; readonly settled: number }
   readonly seconds: number
@@ -29,8 +33,10 @@ export function losses(outcome: Outcome): readonly string[] {
   if (unfinished > 0) lost.push(`${unfinished} requests did not come to an end`)
   if (provider.rejected > 0) lost.push(`the provider answered 429 to ${provider.rejected} calls`)
   if (provider.violations > 0) lost.push(`the referee found ${provider.violations} violations`)
-  if (costs !== budgets.used) {
-    lost.push(`the requests cost ${formatUsd(costs)} USD and the budgets say ${formatUsd(budgets.used)} USD`)
+  if (costs.total !== budgets.used) {
+    lost.push(
+      `the requests cost ${formatUsd(costs.total)} USD and the budgets say ${formatUsd(budgets.used)} USD`,
+    )
   }
   if (budgets.held !== 0) lost.push(`${formatUsd(budgets.held)} USD are still held`)
   return lost
@@ -49,13 +55,17 @@ export function describe(outcome: Outcome): string {
     ],
     ['calls at the provider', String(provider.calls)],
     ['429s at the provider', String(provider.rejected)],
-    ['use of the limit while backlogged', use === null ? 'no backlog' : percent(use)],
+    [
+      'use of the limit while backlogged, granted / arrived',
+      use === null ? 'no backlog' : `${percent(use.granted)} / ${percent(use.arrived)}`,
+    ],
     ['backlogged for', `${(outcome.backlogMs / 1_000).toFixed(1)} s`],
     ...waits.map(({ tier, requests, p50Ms, p95Ms }) => [
       `wait of ${tier}, p50 / p95 (${requests})`,
       `${seconds(p50Ms)} / ${seconds(p95Ms)}`,
     ]),
-    ['estimated / actual cost', `${formatUsd(outcome.estimated)} / ${formatUsd(outcome.costs)} USD`],
+    ['estimated / actual cost', `${formatUsd(outcome.estimated)} / ${formatUsd(outcome.costs.total)} USD`],
+    ['of it assumed, for answers that never came', `${formatUsd(outcome.costs.assumed)} USD`],
     ['used / still held in the budgets', `${formatUsd(budgets.used)} / ${formatUsd(budgets.held)} USD`],
     ['tokens reserved / settled', `${tokens.reserved} / ${tokens.settled}`],
     ['seconds', outcome.seconds.toFixed(1)],

@@ -4,8 +4,10 @@ import type { Execution } from '../../examples/replay/answers.ts'
 import { castClients, CLIENTS } from '../../examples/replay/casting.ts'
 import {
   addUp,
+  arrivalCharges,
   backlogOf,
   countStates,
+  grantCharges,
   quantile,
   useOfLimit,
   waitOf,
@@ -149,25 +151,49 @@ suite('figures', () => {
     expect(backlogOf(waits.slice(0, 1))).toBeNull()
   })
   test('F2: use is what was charged over what could be, the part that jitter keeps back apart', () => {
+    // 1,000 in the bucket above what is kept back; 10,000 refilled in ten seconds.
     const bucket = { capacity: 1_000 + JITTER_MS, refillUnits: 1_000, refillMs: 1_000 }
-    const arrival = (seconds: number, tokens: number): Arrival => ({
+    const backlog = { beganMs: START, endedMs: START + 10_000 }
+    const use = (charges: readonly (readonly [seconds: number, tokens: number])[]) =>
+      useOfLimit(
+        charges.map(([seconds, tokens]) => ({ atMs: START + seconds * 1_000, tokens })),
+        { bucket, backlog },
+      )
+    expect(use(Array.from({ length: 11 }, (_, n) => [n, 1_000]))).toBe(1)
+    expect(
+      use([
+        [0, 1_000],
+        [10, 4_500],
+      ]),
+    ).toBe(0.5)
+    expect(use([])).toBe(0)
+    expect(
+      use([
+        [-0.5, 1_000],
+        [-0.25, 1_000],
+        [5, 9_500],
+        [11, 9_000],
+      ]),
+    ).toBe(1) // 500 of debt at the beginning
+  })
+  test('grants are charged what they reserve, arrivals what the provider took', () => {
+    const reserved = { ...execution('a', 70), resources: { reserved: { t: 5 }, actual: null } }
+    expect(grantCharges([reserved, execution('b', null)], 't')).toEqual([{ atMs: START + 70, tokens: 5 }])
+    const arrival: Arrival = {
       kind: 'arrival',
       seq: 1,
-      atMs: START + seconds * 1_000,
+      atMs: START,
       key: 'k',
       endpoint: '/',
-      cost: { tokens },
+      cost: { tokens: 5 },
       decision: 'admitted',
       limit: null,
       retryAfterMs: null,
-      remaining: [0],
-    })
-    const backlog = { beganMs: START, endedMs: START + 10_000 }
-    // 1,000 in the bucket above what is kept back; 10,000 refilled in ten seconds.
-    const full = [1_000, ...Array.from({ length: 10 }, () => 1_000)].map((tokens, n) => arrival(n, tokens))
-    expect(useOfLimit(full, { bucket, backlog })).toBe(1)
-    expect(useOfLimit([arrival(0, 1_000), arrival(10, 4_500)], { bucket, backlog })).toBe(0.5)
-    expect(useOfLimit([], { bucket, backlog })).toBeNull()
+      remaining: [],
+    }
+    expect(arrivalCharges([arrival, { ...arrival, decision: 'rejected' }])).toEqual([
+      { atMs: START, tokens: 5 },
+    ])
   })
 })
 
@@ -179,11 +205,11 @@ suite('verdict', () => {
     states: { completed: 10 },
     unfinished: 0,
     provider: { calls: 10, rejected: 0, violations: 0 },
-    use: 0.999,
+    use: { granted: 0.999, arrived: 0.5 },
     backlogMs: 4_000,
     waits: [{ tier: 'basic', requests: 10, p50Ms: 1_500, p95Ms: null }],
     estimated: usd('2'),
-    costs: usd('1.5'),
+    costs: { total: usd('1.5'), assumed: usd('0.25') },
     budgets: { used: usd('1.5'), held: ZERO_USD },
     tokens: { reserved: 100, settled: 80 },
     seconds: 5,
@@ -200,7 +226,7 @@ suite('verdict', () => {
     ['a limit was broken', { provider: { calls: 10, rejected: 0, violations: 1 } }, '1 violations'],
     [
       'costs and budgets differ',
-      { costs: usd('1.500000001') },
+      { costs: { total: usd('1.500000001'), assumed: ZERO_USD } },
       '1.500000001 USD and the budgets say 1.5 USD',
     ],
     [
@@ -215,7 +241,14 @@ suite('verdict', () => {
   })
   test('the table tells every figure', () => {
     const table = describe(good)
-    for (const figure of ['10 completed', '99.90 %', '1.50 s / -', '2 / 1.5 USD', '100 / 80']) {
+    for (const figure of [
+      '10 completed',
+      '99.90 % / 50.00 %',
+      '1.50 s / -',
+      '2 / 1.5 USD',
+      '0.25 USD',
+      '100 / 80',
+    ]) {
       expect(table).toContain(figure)
     }
   })
