@@ -2,7 +2,8 @@
 //
 // A1  A grant pays for one call. A retry goes under the same grant only where the call before used nothing
 //     and `startBy` has not passed; else the grant is given back with what it used, and the request queues again.
-// A2  What a failed attempt used is in the ledger before the next one begins.
+// A2  What a failed attempt used is in the ledger before the next one begins. The ledger counts the attempts: one that
+//     a dead process left behind is made again under its own number, so that a worker that knows it answers once.
 // A3  The lease is renewed while the call runs.
 
 import { ApplicationFailure, Context } from '@temporalio/activity'
@@ -20,7 +21,6 @@ export type CallInput = {
   readonly plan: Plan
   readonly call: WorkerCall
   readonly grant: Granted
-  readonly attemptsBefore: number
 }
 
 export type CallResult =
@@ -31,26 +31,24 @@ export type CallResult =
     }
   /** The worker posts its result later. */
   | { readonly kind: 'accepted'; readonly attempt: number }
-  /** The grant is not good (any more) for a call: `attempts` were made so far. */
-  | { readonly kind: 'given-back'; readonly attempts: number; readonly notBeforeMs: number | null }
+  /** The grant is not good (any more) for a call. */
+  | { readonly kind: 'given-back'; readonly notBeforeMs: number | null }
 
 const HEARTBEAT_EVERY_MS = 2_000
 /** A longer wait before the next attempt does not sit on the grant. */
 const WAIT_UNDER_GRANT_MS_MAX = 15_000
 
 export async function callWorker(context: ActivityContext, input: CallInput): Promise<CallResult> {
-  const { plan, call, grant, attemptsBefore } = input
+  const { plan, call, grant } = input
   const { target } = call
-  const attempt = attemptsBefore + Context.current().info.attempt
   if (target.kind !== 'http') {
     throw ApplicationFailure.nonRetryable(`${call.worker} is not reached by HTTP`, final)
   }
 
-  const begun = await beginAttempt(context.sql, plan.requestId, attempt, context.now())
-  if (begun.kind === 'ended') return answeredFailure(attempt, 'the request had ended')
-  if (begun.kind === 'unknown-before' || context.now() > lapsesAtMs(grant, begun.expiresAtMs)) {
-    return { kind: 'given-back', attempts: attempt - 1, notBeforeMs: null }
-  }
+  const begun = await beginAttempt(context.sql, plan.requestId, context.now())
+  if (begun.kind === 'ended') return answeredFailure(0, 'the request had ended')
+  const { attempt } = begun
+  if (context.now() > lapsesAtMs(grant, begun.expiresAtMs)) return { kind: 'given-back', notBeforeMs: null }
   await context.announcements.announce([plan.requestId])
 
   const cancellation = Context.current().cancellationSignal
@@ -93,7 +91,7 @@ async function conclude(context: ActivityContext, conclusion: Conclusion): Promi
     answer.use.kind === 'none' &&
     waitMs <= WAIT_UNDER_GRANT_MS_MAX &&
     nowMs + waitMs <= lapsesAtMs(grant, nowMs + plan.leaseMs)
-  if (!staysUnderGrant) return { kind: 'given-back', attempts: attempt, notBeforeMs: nowMs + waitMs }
+  if (!staysUnderGrant) return { kind: 'given-back', notBeforeMs: nowMs + waitMs }
   throw ApplicationFailure.create({
     message: answer.detail,
     type: 'WorkerRetryable' satisfies FailureType,

@@ -41,6 +41,7 @@ const LOCAL_MS_MAX = 5_000
 const HEARTBEAT_TIMEOUT_MS = 15_000
 /** What an attempt may take beyond the worker's own timeout: the bookkeeping before and after the call. */
 const ATTEMPT_MARGIN_MS = 10_000
+const RESUME_AFTER_MS = 500
 /** Grants given back in a row before the request fails: its workers are not to be reached in time. */
 const LAPSES_MAX = 20
 
@@ -92,11 +93,10 @@ async function live(admitted: Plan, mailbox: Mailbox): Promise<Outcome> {
     await sleep(plan.deferUntilMs - Date.now())
     await durably('reserve', plan)
   }
-  let attempts = 0
   for (let lapses = 0; lapses < LAPSES_MAX; lapses += 1) {
     const word = await limitersWord(plan, mailbox)
     if (word.kind === 'never') return { ending: word.ending, attempt: null }
-    const result = await called(plan, word.grant, attempts)
+    const result = await called(plan, word.grant)
     switch (result.kind) {
       case 'answered':
         return {
@@ -108,7 +108,6 @@ async function live(admitted: Plan, mailbox: Mailbox): Promise<Outcome> {
       case 'failed':
         return { ending: result.ending, attempt: null }
       case 'given-back':
-        attempts = result.attempts
         plan = await durably('reserveAgain', { plan, notBeforeMs: result.notBeforeMs })
         break
       default:
@@ -152,7 +151,7 @@ async function limitersWord(plan: Plan, { decisions }: Mailbox): Promise<Word> {
 type Called = CallResult | { readonly kind: 'failed'; readonly ending: Ending }
 
 /** All attempts under one grant, retried by the worker's policy. */
-async function called(plan: Plan, grant: Granted, attemptsBefore: number): Promise<Called> {
+async function called(plan: Plan, grant: Granted): Promise<Called> {
   const { call } = plan
   if (call === null) throw ApplicationFailure.nonRetryable('an execution without a worker')
   show(plan, { kind: 'executing', worker: call.worker })
@@ -160,16 +159,13 @@ async function called(plan: Plan, grant: Granted, attemptsBefore: number): Promi
     startToCloseTimeout: call.timeoutMs + ATTEMPT_MARGIN_MS,
     heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    retry: {
-      // The wait before the next attempt is told by each failure: the worker's policy, or its Retry-After.
-      initialInterval: call.retryPolicy.backoffMs[0] ?? 1,
-      backoffCoefficient: 1,
-      maximumAttempts: Math.max(1, call.retryPolicy.maxAttempts - attemptsBefore),
-    },
+    // The ledger counts the attempts, and the activity ends with the last one. The wait before the next is told by each
+    // failure; this one is for a process that died.
+    retry: { initialInterval: RESUME_AFTER_MS, backoffCoefficient: 1 },
     summary: `${call.worker} ${call.action}`,
   })
   try {
-    return await callWorker({ plan, call, grant, attemptsBefore })
+    return await callWorker({ plan, call, grant })
   } catch (error) {
     if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error
     return { kind: 'failed', ending: { kind: 'failed', error: workerError(error, call) } }

@@ -1,48 +1,51 @@
 // An attempt begins: from here on, no answer means unknown use.
 //
-// T1  An attempt that began and was never reported, under the same grant, stops the next one: its process died,
-//     and nobody knows what it used. The grant goes back, and the request queues again.
+// T1  The ledger counts the attempts. One that began under the same grant and was never reported is begun again,
+//     under its own number: the process that made it died, and a worker that knows the number answers as it did.
 
-import type { Sql } from './database.ts'
+import type { Transaction, Sql } from './database.ts'
 
 export type Begun =
-  | { readonly kind: 'begun'; readonly expiresAtMs: number }
-  | { readonly kind: 'unknown-before'; readonly expiresAtMs: number }
+  | { readonly kind: 'begun'; readonly attempt: number; readonly expiresAtMs: number }
   | { readonly kind: 'ended' }
 
-type Row = { readonly expiresAt: number; readonly isUnknownBefore: boolean }
+type Row = {
+  readonly state: string
+  readonly expiresAt: number | null
+  readonly attempt: number
+}
 
-/** `ended`: the request is not granted (any more). One statement. */
-export async function beginAttempt(
-  sql: Sql,
-  requestId: string,
-  attempt: number,
-  atMs: number,
-): Promise<Begun> {
-  const [row] = await sql<Row[]>`
-    with granted as (
-      select id, state, generation, expires_at,
-             exists (select from attempt a
-                     where a.request_id = r.id and a.generation = r.generation
-                       and a.attempt <> ${attempt} and a.use = 'unknown') as is_unknown_before
-      from request r
-      where id = ${requestId} and kind = 'execution' and state in ('granted', 'executing')
-      for no key update
-    ), begun as (
-      update request r set state = 'executing', started_at = coalesce(r.started_at, ${atMs})
-      from granted g
-      where r.id = g.id and not g.is_unknown_before
-      returning r.id, r.generation, g.state as state_before
-    ), attempts as (
-      insert into attempt (request_id, attempt, generation, begun_at, use)
-      select id, ${attempt}, generation, ${atMs}, 'unknown' from begun
-      on conflict do nothing
-    ), events as (
+/** `ended`: the request is not granted (any more). */
+export async function beginAttempt(sql: Sql, requestId: string, atMs: number): Promise<Begun> {
+  return await sql.begin(async (tx) => {
+    const row = await lock(tx, requestId)
+    if (row === null || row.expiresAt === null) return { kind: 'ended' }
+    const { attempt, expiresAt: expiresAtMs } = row
+    await tx`
+      with begun as (
+        update request set state = 'executing', started_at = coalesce(started_at, ${atMs})
+        where id = ${requestId}
+        returning id, generation
+      ), attempts as (
+        insert into attempt (request_id, attempt, generation, begun_at, use)
+        select id, ${attempt}, generation, ${atMs}, 'unknown' from begun
+        on conflict do nothing
+      )
       insert into event (request_id, state, at, detail)
-      select id, 'executing', ${atMs}, jsonb_build_object('attempt', ${attempt}::integer)
-      from begun where state_before <> 'executing'
-    )
-    select expires_at, is_unknown_before from granted`
-  if (row === undefined) return { kind: 'ended' }
-  return { kind: row.isUnknownBefore ? 'unknown-before' : 'begun', expiresAtMs: row.expiresAt }
+      select id, 'executing', ${atMs}, jsonb_build_object('attempt', ${attempt}::integer) from begun
+      where ${row.state} <> 'executing'`
+    return { kind: 'begun', attempt, expiresAtMs }
+  })
+}
+
+async function lock(tx: Transaction, requestId: string): Promise<Row | null> {
+  const [row] = await tx<Row[]>`
+    select state, expires_at,
+           coalesce((select attempt from attempt a
+                     where a.request_id = r.id and a.generation = r.generation and a.use = 'unknown'),
+                    (select coalesce(max(attempt), 0) + 1 from attempt a where a.request_id = r.id)) as attempt
+    from request r
+    where id = ${requestId} and kind = 'execution' and state in ('granted', 'executing')
+    for no key update`
+  return row ?? null
 }

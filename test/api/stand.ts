@@ -123,7 +123,7 @@ class StandIn {
 
   async send(operation: LimiterOperation): Promise<void> {
     if (this.isDown) throw new Error('Temporal is away')
-    if (!this.isDeaf) void this.#apply({ ...operation, atMs: this.#clock() } as LimiterEvent)
+    if (!this.isDeaf) void this.#apply({ ...operation, atMs: this.#clock() })
   }
 
   async tick(): Promise<void> {
@@ -204,7 +204,7 @@ class StandIn {
   }
 
   async #execute(requestId: string): Promise<void> {
-    await beginAttempt(this.#sql, requestId, 1, this.#clock())
+    await beginAttempt(this.#sql, requestId, this.#clock())
     await this.#announcements.announce([requestId])
     const done = this.work(requestId)
     if (done === null) return

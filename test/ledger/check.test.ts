@@ -23,7 +23,7 @@ beforeEach(async () => {
   await admit(sql, settled, f.NOON)
   await admit(sql, open, f.NOON)
   await recordEffects(sql, [f.granted('settled')])
-  await beginAttempt(sql, 'settled', 1, f.NOON)
+  await beginAttempt(sql, 'settled', f.NOON)
   await recordAttempt(
     sql,
     'settled',

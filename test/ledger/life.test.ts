@@ -39,7 +39,7 @@ async function executing(given: Partial<ExecutionAsk> = {}) {
   const admission = await admit(ledger.sql, ask, f.NOON)
   if (admission.kind !== 'admitted') throw new Error(JSON.stringify(admission))
   await recordEffects(ledger.sql, [f.granted(ask.id)])
-  await beginAttempt(ledger.sql, ask.id, 1, f.NOON)
+  await beginAttempt(ledger.sql, ask.id, f.NOON)
   return { id: ask.id, plan: admission.plan }
 }
 
@@ -152,14 +152,14 @@ describe('the life of an execution', () => {
   test('E2: attempts that failed are billed with the one that succeeded', async () => {
     const { id } = await executing()
     await recordAttempt(ledger.sql, id, 1, reported(2), f.NOON)
-    expect(await beginAttempt(ledger.sql, id, 2, f.NOON)).toMatchObject({ kind: 'begun' })
+    expect(await beginAttempt(ledger.sql, id, f.NOON)).toMatchObject({ kind: 'begun' })
     await recordAttempt(ledger.sql, id, 2, reported(5), f.NOON)
     expect(await settleExecution(ledger.sql, id, done, f.NOON)).toMatchObject({ costNanoUsd: f.usd('0.007') })
   })
 
-  test('T1: after an attempt without a word the grant goes back, and its worst case is booked at the end', async () => {
+  test('T1: an attempt without a word is made again under its own number; given back, its worst case is booked', async () => {
     const { id, plan } = await executing()
-    expect(await beginAttempt(ledger.sql, id, 2, f.NOON)).toMatchObject({ kind: 'unknown-before' })
+    expect(await beginAttempt(ledger.sql, id, f.NOON)).toMatchObject({ kind: 'begun', attempt: 1 })
     const again = await requeue(ledger.sql, { plan, notBeforeMs: null }, f.NOON + 1_000)
     expect(again).toMatchObject({
       plan: { generation: 2, waitUntilMs: f.NOON + 1_000 + 3_600_000 },
@@ -170,7 +170,7 @@ describe('the life of an execution', () => {
     await recordEffects(ledger.sql, [f.granted(id, f.NOON, 1)])
     expect(await readRequest(ledger.sql, id, f.NOON)).toMatchObject({ state: 'waiting', generation: 2 })
     await recordEffects(ledger.sql, [f.granted(id, f.NOON + 2_000, 2)])
-    expect(await beginAttempt(ledger.sql, id, 2, f.NOON + 2_000)).toMatchObject({ kind: 'begun' })
+    expect(await beginAttempt(ledger.sql, id, f.NOON + 2_000)).toMatchObject({ kind: 'begun' })
     await recordAttempt(ledger.sql, id, 2, reported(1), f.NOON + 3_000)
     expect(await settleExecution(ledger.sql, id, done, f.NOON + 3_000)).toMatchObject({
       actual: [[f.TOKENS, 1]],
@@ -198,7 +198,7 @@ describe('the life of an execution', () => {
     const ask = f.execution({ clientId: 'spans' })
     await admit(ledger.sql, ask, lastMs)
     await recordEffects(ledger.sql, [f.granted(ask.id, lastMs)])
-    await beginAttempt(ledger.sql, ask.id, 1, lastMs + 1)
+    await beginAttempt(ledger.sql, ask.id, lastMs + 1)
     await recordAttempt(ledger.sql, ask.id, 1, reported(5), lastMs + 2)
     await settleExecution(ledger.sql, ask.id, done, lastMs + 2)
     expect(await getBudgets(ledger.sql, 'spans', lastMs)).toMatchObject([{ used: f.usd('0.005') }])

@@ -104,7 +104,7 @@ describe('settlement', () => {
     const ask = f.execution({ clientId: 'racer' })
     await admit(ledger.sql, ask, f.NOON)
     await recordEffects(ledger.sql, [f.granted(ask.id)])
-    await beginAttempt(ledger.sql, ask.id, 1, f.NOON)
+    await beginAttempt(ledger.sql, ask.id, f.NOON)
     return ask.id
   }
 
