@@ -21,7 +21,7 @@ const HOST = '127.0.0.1'
 const DATABASE = 'rm'
 const READY_MS = 120_000
 const POLL_MS = 25
-const STOP_MS = 4_000
+const STOP_MS = 3_000
 const PORT_ATTEMPTS_MAX = 5
 
 /** What a client meets while a server is still coming up: nobody listens, or it says that it is not ready. */

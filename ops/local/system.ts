@@ -20,7 +20,7 @@ import { type LocalTemporal, startTemporal } from './temporal-server.ts'
 
 const LOOPBACK = '127.0.0.1'
 const SERVICE_STOP_MS = 5_500
-const COMPANION_STOP_MS = 500
+const COMPANION_STOP_MS = 1_000
 
 export interface System {
   readonly url: string
