@@ -1,17 +1,21 @@
-// A resource as the limiter keeps it: its meters, and what waits for it and runs on it.
+// A resource as the limiter keeps it: its pools with their meters, and what waits for it and runs on it.
 //
-// R1  A demand takes from every limit of a resource or from none.
-// R2  Usage survives a change of definition: limits of old and new are matched by type and position among that type.
+// R1  A demand takes from every limit of a pool or from none.
+// R2  Usage survives a change of definition: pools are matched by name, limits by type and position among that type.
+//     Where a pool has become smaller than what was used of it, the others have so much less for the time, so that
+//     together they never admit more than the limit.
 
 import type { Limit } from '../domain/limit.ts'
 import { RESOURCE_DEFAULTS, type Resource } from '../domain/resource.ts'
 import { needOf, type Meter } from './limits/meter.ts'
+import { carryOver, keptOf, type Kept } from './limits/open.ts'
 import { newShare, type Share } from './order/guaranteed.ts'
-import { carryOver, keptOf, openMeter, type Kept } from './limits/open.ts'
+import { openPools, poolsFor, type Asker, type Pool } from './pool.ts'
 
 export type Account = {
   readonly resource: Resource
-  readonly meters: readonly Meter[]
+  /** The shared one first. */
+  readonly pools: readonly Pool[]
   /** Nothing is granted before; 0 where it is open. */
   closedUntilMs: number
   /** Reservations that wait for it. */
@@ -27,26 +31,27 @@ export type Lease = { readonly units: number; readonly untilMs: number }
 export function openAccount(
   resource: Resource,
   atMs: number,
-  keptOfLimit: (index: number) => Kept = () => [],
+  keptIn: (pool: string, limits: readonly Limit[], index: number) => Kept = () => [],
 ): Account {
-  const meters = resource.limits.map((limit, index) =>
-    openMeter({ limit, jitterMs: resource.jitterMs, kept: keptOfLimit(index), atMs }),
-  )
-  return { resource, meters, closedUntilMs: 0, waiting: 0, inFlight: 0, unitsInFlight: 0, share: newShare() }
+  const pools = openPools(resource, atMs, keptIn)
+  return { resource, pools, closedUntilMs: 0, waiting: 0, inFlight: 0, unitsInFlight: 0, share: newShare() }
 }
 
-/** The account under a changed definition (R2); leases are to be counted again by `beginLease`. */
+/** The account under a changed definition (R2); leases are to be counted again, then `lendWithin` is due. */
 export function reopenAccount(before: Account, resource: Resource, atMs: number): Account {
-  const account = openAccount(resource, atMs, (index) => {
-    const limit = resource.limits[index]
-    const from = limit === undefined ? -1 : matching(before.resource.limits, resource.limits, index)
-    const [old, meter] = [before.resource.limits[from], before.meters[from]]
-    if (limit === undefined || old === undefined || meter === undefined) return []
-    return carryOver(old, limit, keptOf(meter), atMs)
+  const account = openAccount(resource, atMs, (name, limits, index) => {
+    const pool = before.pools.find((one) => one.name === name)
+    const limit = limits[index]
+    if (pool === undefined || limit === undefined) return []
+    const from = matching(pool.limits, limits, index)
+    const [old, meter] = [pool.limits[from], pool.meters[from]]
+    return old === undefined || meter === undefined ? [] : carryOver(old, limit, keptOf(meter), atMs)
   })
   account.closedUntilMs = before.closedUntilMs
   account.waiting = before.waiting
   account.share = before.share
+  const gone = before.pools.filter(({ name }) => account.pools.every((pool) => pool.name !== name))
+  for (const pool of gone) takeOver(account, pool, atMs)
   return account
 }
 
@@ -57,29 +62,70 @@ function matching(old: readonly Limit[], now: readonly Limit[], index: number): 
   return old.flatMap((limit, at) => (limit.type === type ? [at] : []))[nth] ?? -1
 }
 
-/** Charges the rates (R1); the slots follow by `beginLease`. */
-export function charge({ meters }: Account, units: number, atMs: number): void {
-  for (const meter of meters) if (meter.kind === 'rate') meter.charge(units, atMs)
+/** What was used of a pool that is gone was used of the shared one. */
+function takeOver({ pools: [shared] }: Account, gone: Pool, atMs: number): void {
+  for (const [index, meter] of (shared?.meters ?? []).entries()) {
+    const old = gone.meters[matching(gone.limits, shared?.limits ?? [], index)]
+    const used = old?.view(atMs).used ?? 0
+    if (meter.kind === 'rate' && used > 0) meter.charge(used, atMs)
+  }
 }
 
-export function refund({ meters }: Account, units: number, chargedAtMs: number, atMs: number): void {
-  for (const meter of meters) if (meter.kind === 'rate') meter.refund(units, chargedAtMs, atMs)
+/** Charges what some pools are short of to those that have it left (R2). */
+export function lendWithin({ pools }: Account, atMs: number): void {
+  if (pools.length === 1) return
+  for (const index of (pools[0]?.meters ?? []).keys()) {
+    const meters = pools.flatMap((pool) => pool.meters[index] ?? [])
+    let short = meters.reduce((sum, meter) => sum + Math.max(0, -meter.available(atMs)), 0)
+    for (const meter of meters) {
+      if (meter.kind !== 'rate') continue
+      const lent = Math.max(0, Math.min(short, meter.available(atMs)))
+      if (lent > 0) meter.charge(lent, atMs)
+      short -= lent
+    }
+  }
 }
 
-export function takeSlots({ meters }: Account, { units, untilMs }: Lease): void {
-  for (const meter of meters) if (meter.kind === 'slots') meter.take(needOf(meter, units), untilMs)
+/** The pool of that name, or the shared one where it is gone. */
+export function poolOf({ pools }: Account, name: string): Pool | undefined {
+  return pools.find((pool) => pool.name === name) ?? pools[0]
 }
 
-export function freeSlots({ meters }: Account, { units, untilMs }: Lease): void {
-  for (const meter of meters) if (meter.kind === 'slots') meter.free(needOf(meter, units), untilMs)
+export function charge(pool: Pool | undefined, units: number, atMs: number): void {
+  for (const meter of pool?.meters ?? []) if (meter.kind === 'rate') meter.charge(units, atMs)
 }
 
-/** What one reservation could take now, in units: the least over all limits; negative is debt. */
-export function availableOf(account: Account, atMs: number): number {
+export function refund(pool: Pool | undefined, units: number, chargedAtMs: number, atMs: number): void {
+  for (const meter of pool?.meters ?? []) if (meter.kind === 'rate') meter.refund(units, chargedAtMs, atMs)
+}
+
+export function takeSlots(pool: Pool | undefined, { units, untilMs }: Lease): void {
+  for (const meter of pool?.meters ?? [])
+    if (meter.kind === 'slots') meter.take(needOf(meter, units), untilMs)
+}
+
+export function freeSlots(pool: Pool | undefined, { units, untilMs }: Lease): void {
+  for (const meter of pool?.meters ?? [])
+    if (meter.kind === 'slots') meter.free(needOf(meter, units), untilMs)
+}
+
+/**
+ * What a limit of a pool admits now, in its own units. Slots are counted over all pools as well: where a pool has
+ * become smaller than what is in flight in it, the others have so much less until that has ended.
+ */
+export function leftIn({ pools }: Account, meter: Meter, index: number, atMs: number): number {
+  const own = meter.available(atMs)
+  if (meter.kind === 'rate' || pools.length === 1) return own
+  const whole = pools.reduce((sum, { meters }) => sum + (meters[index]?.available(atMs) ?? 0), 0)
+  return Math.min(own, whole)
+}
+
+/** What one reservation could take now of a pool, in units: the least over all limits; negative is debt. */
+export function availableIn(account: Account, { meters }: Pool, atMs: number): number {
   let available = Number.MAX_SAFE_INTEGER
   let slots = Number.MAX_SAFE_INTEGER
-  for (const meter of account.meters) {
-    const left = meter.available(atMs)
+  for (const [index, meter] of meters.entries()) {
+    const left = leftIn(account, meter, index, atMs)
     if (meter.countsUnits) available = Math.min(available, left)
     else slots = Math.min(slots, left)
   }
@@ -88,23 +134,43 @@ export function availableOf(account: Account, atMs: number): number {
   return account.closedUntilMs > atMs ? Math.min(available, 0) : available
 }
 
+/** What one reservation without a pool of its own could take now. */
+export function availableOf(account: Account, atMs: number): number {
+  const [shared] = account.pools
+  return shared === undefined ? 0 : availableIn(account, shared, atMs)
+}
+
+/** The first limit that can never admit `units` in any pool that the asker may use, or null. */
+export function impossibleLimit(
+  { pools }: Account,
+  units: number,
+  asker: Asker,
+): { readonly limit: number; readonly meter: Meter } | null {
+  let widest: { readonly limit: number; readonly meter: Meter } | null = null
+  for (const { meters } of poolsFor(pools, asker)) {
+    const limit = meters.findIndex((meter) => needOf(meter, units) > meter.size)
+    const meter = meters[limit]
+    if (meter === undefined) return null
+    if (widest === null || meter.size > widest.meter.size) widest = { limit, meter }
+  }
+  return widest
+}
+
 /** The guaranteed share in parts per 10,000. */
 export function sharePartOf({ resource }: Account): number {
   return resource.guaranteedShare ?? RESOURCE_DEFAULTS.guaranteedShare
 }
 
 /** What a demand of `units` counts in the guaranteed share: its units, or one where only reservations are limited. */
-export function sharedUnits({ meters }: Account, units: number): number {
-  return meters.some((meter) => meter.countsUnits) ? units : 1
+export function sharedUnits({ pools: [shared] }: Account, units: number): number {
+  return shared?.meters.some((meter) => meter.countsUnits) === true ? units : 1
 }
 
 /** The most that one reservation can ever take, as the guaranteed share counts it. */
-export function largestShared(account: Account): number {
-  const sizes = account.meters.filter((meter) => meter.countsUnits).map((meter) => meter.size)
-  return sizes.length === 0 ? 1 : Math.min(...sizes)
-}
-
-/** Index of the first limit that can never admit `units`, or -1. */
-export function impossibleLimit({ meters }: Account, units: number): number {
-  return meters.findIndex((meter) => needOf(meter, units) > meter.size)
+export function largestShared({ pools }: Account): number {
+  const sizes = pools.map(({ meters }) => {
+    const counting = meters.filter((meter) => meter.countsUnits).map((meter) => meter.size)
+    return counting.length === 0 ? 1 : Math.min(...counting)
+  })
+  return Math.max(...sizes)
 }

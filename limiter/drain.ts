@@ -21,8 +21,9 @@ import {
   type Flow,
   type TierQueue,
 } from './order/guaranteed.ts'
-import { isExhausted, judge, type Reserved, type Verdict, type Want } from './order/judge.ts'
-import { bestLane, headOf, leads, setAside, type Lane, type Shape } from './order/lane.ts'
+import { areExhausted, judge, type Reserved, type Verdict } from './order/judge.ts'
+import { bestLane, headOf, leads, setAside, wantsOf, type Lane, type Shape } from './order/lane.ts'
+import type { Pool } from './pool.ts'
 import { place } from './queue.ts'
 import type { Granted, Waiting } from './reservation.ts'
 
@@ -38,8 +39,7 @@ type Pass = {
   readonly open: Set<Shape>
   /** Resources in whose guaranteed share somebody may be due. */
   readonly due: Set<Account>
-  readonly reserved: Map<Account, Reserved>
-  readonly exhausted: Set<Account>
+  readonly reserved: Map<Pool, Reserved>
   readonly seen: Map<Shape, number>
   readonly aside: Lane[]
   readonly flowsAside: { readonly queue: TierQueue; readonly flow: Flow }[]
@@ -54,7 +54,6 @@ export function drain(state: LimiterState): readonly Granted[] {
     open: new Set(state.shapes.values()),
     due: new Set(),
     reserved: new Map(),
-    exhausted: new Set(),
     seen: new Map(),
     aside: [],
     flowsAside: [],
@@ -95,7 +94,7 @@ function serveShare(pass: Pass, account: Account): 'granted' | 'blocked elsewher
   const verdict = verdictOn(pass, head)
   if (verdict.kind === 'fits') {
     chargeShare(account.share, due, weightOf(queue.tier))
-    grantHead(pass, head)
+    grantHead(pass, head, verdict.pools)
     return 'granted'
   }
   reserveFor(pass, head, verdict)
@@ -119,7 +118,7 @@ function serveBest(pass: Pass): boolean {
     return true
   }
   const verdict = verdictOn(pass, head)
-  if (verdict.kind === 'fits') grantHead(pass, head)
+  if (verdict.kind === 'fits') grantHead(pass, head, verdict.pools)
   else {
     reserveFor(pass, head, verdict)
     // Nobody behind it is looked at where its shape is closed: it may stay where it is.
@@ -139,22 +138,22 @@ function nextLane({ state, open }: Pass): Lane | undefined {
 }
 
 function verdictOn({ state, reserved }: Pass, head: Waiting): Verdict {
-  return judge(wantsOf(head), useOf(state, head), (account) => reserved.get(account))
+  return judge(wantsOf(head), useOf(state, head), (pool) => reserved.get(pool))
 }
 
-function grantHead(pass: Pass, head: Waiting): void {
+function grantHead(pass: Pass, head: Waiting, pools: readonly Pool[]): void {
   const { accounts } = head.lane.shape
-  pass.grants.push(grant(pass.state, head))
+  pass.grants.push(grant(pass.state, head, pools))
   for (const account of accounts) noteDue(pass, account)
 }
 
 /** D2, D4. */
-function reserveFor({ state, reserved }: Pass, head: Waiting, { blocking, startAtMs }: Blocked): void {
+function reserveFor({ state, reserved }: Pass, head: Waiting, { pools, blocking, startAtMs }: Blocked): void {
   head.blocking = blocking
   if (startAtMs === null) return
   state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
-  for (const { account, units } of wantsOf(head)) {
-    if (!reserved.has(account)) reserved.set(account, { units, startAtMs })
+  for (const [at, pool] of pools.entries()) {
+    if (!reserved.has(pool)) reserved.set(pool, { units: head.demand[at]?.[1] ?? 0, startAtMs })
   }
 }
 
@@ -164,20 +163,15 @@ function putAside({ aside }: Pass, lane: Lane): void {
 }
 
 /** D3: true where the shape is closed for this pass. */
-function closeIfExhausted({ state, open, reserved, exhausted, seen }: Pass, head: Waiting): boolean {
+function closeIfExhausted({ state, open, reserved, seen }: Pass, head: Waiting): boolean {
   const { shape } = head.lane
-  for (const account of shape.accounts) {
-    if (isExhausted(account, useOf(state, head), reserved.get(account))) exhausted.add(account)
-  }
+  const use = useOf(state, head)
+  const isExhausted = wantsOf(head).some((want) => areExhausted(want, use, (pool) => reserved.get(pool)))
   const looks = (seen.get(shape) ?? 0) + 1
   seen.set(shape, looks)
-  const isClosed = looks > BACKFILL_DEPTH_MAX || shape.accounts.some((account) => exhausted.has(account))
+  const isClosed = looks > BACKFILL_DEPTH_MAX || isExhausted
   if (isClosed) open.delete(shape)
   return isClosed
-}
-
-function wantsOf({ lane, demand }: Waiting): readonly Want[] {
-  return lane.shape.accounts.map((account, at) => ({ account, units: demand[at]?.[1] ?? 0 }))
 }
 
 function useOf({ nowMs }: LimiterState, { leaseMs }: Waiting): { atMs: number; untilMs: number } {

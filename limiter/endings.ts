@@ -19,6 +19,7 @@ export type Ending =
       readonly kind: 'lease-expired'
       readonly grantedAtMs: number
       readonly demand: Demand
+      readonly pools: readonly string[]
       readonly booked: ReadonlyMap<string, number>
       readonly clientId: string
     }
@@ -66,6 +67,7 @@ type ExpiredTuple = readonly [
   grantedAtMs: number,
   clientId: string,
   demand: Demand,
+  pools: readonly string[],
   booked: Demand,
 ]
 
@@ -100,7 +102,14 @@ function encodeGeneration(endings: ReadonlyMap<string, Ending>): Generation {
         generation[ending.late ? 'settledLate' : 'settled'].push(id)
         break
       case 'lease-expired':
-        generation.expired.push([id, ending.grantedAtMs, ending.clientId, ending.demand, [...ending.booked]])
+        generation.expired.push([
+          id,
+          ending.grantedAtMs,
+          ending.clientId,
+          ending.demand,
+          ending.pools,
+          [...ending.booked],
+        ])
         break
       default:
         ending satisfies never
@@ -115,8 +124,8 @@ function decodeGeneration(generation: Generation): Map<string, Ending> {
   for (const id of generation.timedOut) endings.set(id, { kind: 'timed-out' })
   for (const id of generation.settled) endings.set(id, { kind: 'settled', late: false })
   for (const id of generation.settledLate) endings.set(id, { kind: 'settled', late: true })
-  for (const [id, grantedAtMs, clientId, demand, booked] of generation.expired) {
-    endings.set(id, { kind: 'lease-expired', grantedAtMs, clientId, demand, booked: new Map(booked) })
+  for (const [id, grantedAtMs, clientId, demand, pools, booked] of generation.expired) {
+    endings.set(id, { kind: 'lease-expired', grantedAtMs, clientId, demand, pools, booked: new Map(booked) })
   }
   return endings
 }

@@ -5,14 +5,16 @@
 // P2  The ETA is when the last of its limits admits all that is ahead and then itself, if nothing else arrives and
 //     nothing is given back early; null where nobody can tell.
 
-import type { Demand } from '../domain/resource.ts'
 import type { Account } from './account.ts'
 import type { LimiterState } from './book.ts'
 import { capName, isAtCap, type Client } from './client.ts'
 import type { Blocking } from './effect.ts'
+import { needOf } from './limits/meter.ts'
 import { addOne, isAheadOf, type Spot, type Total } from './order/crowd.ts'
-import { firstNot, standingOf, type Shape } from './order/lane.ts'
+import { isLater, type Want } from './order/judge.ts'
+import { firstNot, standingOf, wantsOf, type Shape } from './order/lane.ts'
 import { scoreAt, type Standing } from './order/score.ts'
+import type { Pool } from './pool.ts'
 import type { Waiting } from './reservation.ts'
 
 export type Forecast = {
@@ -23,80 +25,95 @@ export type Forecast = {
 }
 
 export type Candidate = {
-  readonly demand: Demand
+  readonly wants: readonly Want[]
   readonly standing: Standing
   readonly client: Pick<Client, 'id' | 'inFlight' | 'maxConcurrent'>
 }
 
-/** Units and reservations that go first, by resource. */
-type Ahead = { units: number; count: number }
+/** Units and reservations that go first, by pool; one that may use several counts in each of them. */
+export type Ahead = Map<Pool, { units: number; count: number }>
 
 export function forecast(state: LimiterState, candidate: Candidate, atMs: number): Forecast {
-  const { demand, standing, client } = candidate
-  const ahead = new Map<string, Ahead>(demand.map(([id]) => [id, { units: 0, count: 0 }]))
+  const { wants, standing, client } = candidate
+  const ahead: Ahead = new Map()
+  for (const { pools } of wants) for (const pool of pools) ahead.set(pool, { units: 0, count: 0 })
   let position = 1
   const spot = { ...standing, score: scoreAt(standing.points, standing.enqueuedAtMs, atMs) }
   for (const shape of state.shapes.values()) {
-    if (shape.accounts.some(({ resource }) => ahead.has(resource.id))) {
+    if (shape.pools.some((pools) => pools.some((pool) => ahead.has(pool)))) {
       position += countAhead(shape, spot, atMs, { ahead, capped: state.capped })
     }
   }
-  if (state.paused) return { position, etaMs: null, blocking: pausedBy(demand) }
+  if (state.paused) return { position, etaMs: null, blocking: pausedBy(wants) }
   if (isAtCap(client)) return { position, etaMs: null, blocking: cappedBy(client) }
-  const blocking = lastToAdmit(state, demand, ahead, atMs)
+  const blocking = lastToAdmit(wants, ahead, atMs)
   return { position, etaMs: blocking === null ? atMs : blocking.untilMs, blocking }
 }
 
 export function candidateOf(waiting: Waiting): Candidate {
-  return { demand: waiting.demand, standing: standingOf(waiting), client: waiting.lane.client }
+  return { wants: wantsOf(waiting), standing: standingOf(waiting), client: waiting.lane.client }
 }
 
-/** The limit of a demand that admits it last, alone or behind what goes first; null where all admit it at `atMs`. */
-export function lastToAdmit(
-  state: LimiterState,
-  demand: Demand,
-  ahead: ReadonlyMap<string, Ahead>,
+/** The limit that admits the wants last, behind what goes first; null where all admit them at `atMs`. */
+export function lastToAdmit(wants: readonly Want[], ahead: Ahead, atMs: number): Blocking | null {
+  let last: Blocking | null = null
+  for (const want of wants) {
+    const blocking = firstToAdmit(want, ahead, atMs)
+    if (blocking !== null && (last === null || isLater(blocking.untilMs, last.untilMs))) last = blocking
+  }
+  return last
+}
+
+/** What holds the want back in the pool that admits it first; null where one does at `atMs`. */
+function firstToAdmit({ account, pools, units }: Want, ahead: Ahead, atMs: number): Blocking | null {
+  let first: Blocking | null = null
+  for (const pool of pools) {
+    const before = ahead.get(pool) ?? { units: 0, count: 0 }
+    const blocking = lastInPool({ account, pool, units }, before, atMs)
+    if (blocking === null) return null
+    if (first === null || isLater(first.untilMs, blocking.untilMs)) first = blocking
+  }
+  return first
+}
+
+type PoolWant = { readonly account: Account; readonly pool: Pool; readonly units: number }
+
+function lastInPool(
+  { account, pool, units }: PoolWant,
+  before: { readonly units: number; readonly count: number },
   atMs: number,
 ): Blocking | null {
-  let last: Blocking | null = null
-  for (const [id, units] of demand) {
-    const account = state.accounts.get(id)
-    if (account === undefined) continue
-    for (const blocking of blockingsOf(account, units, ahead.get(id) ?? { units: 0, count: 0 }, atMs)) {
-      if (last === null || isLater(blocking.untilMs, last.untilMs)) last = blocking
+  const resourceId = account.resource.id
+  const { closedUntilMs } = account
+  let last: Blocking | null =
+    closedUntilMs > atMs
+      ? { resourceId, limit: 'closed', needed: units, available: 0, untilMs: closedUntilMs }
+      : null
+  for (const [limit, meter] of pool.meters.entries()) {
+    const needed = needOf(meter, units)
+    const untilMs = meter.earliest(
+      needed + (meter.countsUnits ? before.units : before.count),
+      Math.max(atMs, closedUntilMs),
+    )
+    if (untilMs !== null && untilMs <= atMs) continue
+    if (last === null || isLater(untilMs, last.untilMs)) {
+      last = { resourceId, limit, needed, available: meter.available(atMs), untilMs }
     }
   }
   return last
 }
 
-/** Earliest time at which a demand could start if nobody else waited and all that is in flight came back at once. */
-export function earliestStart(accounts: readonly Account[], demand: Demand, atMs: number): number {
+/** Earliest time at which the wants could start if nobody else waited and all that is in flight came back at once. */
+export function earliestStart(wants: readonly Want[], atMs: number): number {
   let startAtMs = atMs
-  for (const [at, account] of accounts.entries()) {
-    const units = demand[at]?.[1] ?? 0
+  for (const { account, pools, units } of wants) {
     const refundable = account.resource.refund === 'at-settle' ? account.unitsInFlight : 0
-    startAtMs = Math.max(startAtMs, account.closedUntilMs)
-    for (const meter of account.meters) {
-      startAtMs = Math.max(startAtMs, meter.soonest(meter.countsUnits ? units : 1, refundable, atMs))
-    }
+    const inPools = pools.map(({ meters }) =>
+      Math.max(0, ...meters.map((meter) => meter.soonest(needOf(meter, units), refundable, atMs))),
+    )
+    startAtMs = Math.max(startAtMs, account.closedUntilMs, Math.min(...inPools))
   }
   return startAtMs
-}
-
-function* blockingsOf(account: Account, units: number, ahead: Ahead, atMs: number): Generator<Blocking> {
-  const resourceId = account.resource.id
-  if (account.closedUntilMs > atMs) {
-    yield { resourceId, limit: 'closed', needed: units, available: 0, untilMs: account.closedUntilMs }
-  }
-  const fromMs = Math.max(atMs, account.closedUntilMs)
-  for (const [limit, meter] of account.meters.entries()) {
-    const needed = meter.countsUnits ? units : 1
-    const before = meter.countsUnits ? ahead.units : ahead.count
-    const untilMs = meter.earliest(needed + before, fromMs)
-    if (untilMs === null || untilMs > atMs) {
-      yield { resourceId, limit, needed, available: meter.available(atMs), untilMs }
-    }
-  }
 }
 
 /** How many of a shape go first; what they want is added to `ahead`. */
@@ -104,16 +121,18 @@ function countAhead(
   shape: Shape,
   spot: Spot,
   atMs: number,
-  { ahead, capped }: { readonly ahead: ReadonlyMap<string, Ahead>; readonly capped: Iterable<Client> },
+  { ahead, capped }: { readonly ahead: Ahead; readonly capped: Iterable<Client> },
 ): number {
   const total: Total = { count: 0, units: [] }
   for (const crowd of shape.crowds.values()) crowd.countAhead(spot, atMs, total)
   for (const client of capped) discount(client, shape, spot, atMs, total)
-  for (const [at, { resource }] of shape.accounts.entries()) {
-    const before = ahead.get(resource.id)
-    if (before === undefined) continue
-    before.units += total.units[at] ?? 0
-    before.count += total.count
+  for (const [at, pools] of shape.pools.entries()) {
+    for (const pool of pools) {
+      const before = ahead.get(pool)
+      if (before === undefined) continue
+      before.units += total.units[at] ?? 0
+      before.count += total.count
+    }
   }
   return total.count
 }
@@ -127,16 +146,18 @@ function discount({ lanes }: Client, shape: Shape, spot: Spot, atMs: number, tot
   }
 }
 
-function pausedBy(demand: Demand): Blocking {
-  const [resourceId, needed] = demand[0] ?? ['', 0]
-  return { resourceId, limit: 'paused', needed, available: 0, untilMs: null }
+function pausedBy(wants: readonly Want[]): Blocking {
+  const [first] = wants
+  return {
+    resourceId: first?.account.resource.id ?? '',
+    limit: 'paused',
+    needed: first?.units ?? 0,
+    available: 0,
+    untilMs: null,
+  }
 }
 
 function cappedBy({ id, inFlight, maxConcurrent }: Candidate['client']): Blocking {
   const available = Math.max(0, (maxConcurrent ?? 0) - inFlight)
   return { resourceId: capName(id), limit: 'maxConcurrent', needed: 1, available, untilMs: null }
-}
-
-function isLater(a: number | null, b: number | null): boolean {
-  return b !== null && (a === null || a > b)
 }

@@ -8,6 +8,7 @@ import {
   charge,
   freeSlots,
   largestShared,
+  poolOf,
   sharedUnits,
   sharePartOf,
   takeSlots,
@@ -19,10 +20,12 @@ import { isAtCap } from './client.ts'
 import { costOf, serve } from './order/fairness.ts'
 import { earn } from './order/guaranteed.ts'
 import { noPlace } from './order/heap.ts'
+import type { Pool } from './pool.ts'
 import { changeCap, clientOf, dequeue, noteCap, refreshPoints } from './queue.ts'
 import type { Granted, Waiting } from './reservation.ts'
 
-export function grant(state: LimiterState, waiting: Waiting): Granted {
+/** Grants it from the pools that were found for it, one by resource. */
+export function grant(state: LimiterState, waiting: Waiting, pools: readonly Pool[]): Granted {
   const { nowMs, configVersion } = state
   const { client, shape } = waiting.lane
   const jitterMs = shape.accounts.reduce((most, { resource }) => Math.max(most, resource.jitterMs), 0)
@@ -33,6 +36,7 @@ export function grant(state: LimiterState, waiting: Waiting): Granted {
     sequence: waiting.sequence,
     clientId: client.id,
     demand: waiting.demand,
+    pools: pools.map(({ name }) => name),
     booked: new Map(waiting.demand),
     grantedAtMs: nowMs,
     startByMs: jitterMs === 0 ? expiresAtMs : Math.min(expiresAtMs, nowMs + jitterMs),
@@ -42,10 +46,9 @@ export function grant(state: LimiterState, waiting: Waiting): Granted {
     leasePlace: noPlace(),
   }
   dequeue(state, waiting)
-  for (const account of accountsOf(state, granted.demand)) {
-    const units = reservedUnits(granted, account)
-    charge(account, units, nowMs)
-    earn(account.share, sharedUnits(account, units), sharePartOf(account), largestShared(account))
+  for (const { account, pool, reserved } of holdingsOf(state, granted)) {
+    charge(pool, reserved, nowMs)
+    earn(account.share, sharedUnits(account, reserved), sharePartOf(account), largestShared(account))
   }
   beginLease(state, granted)
   serveClient(state, client.id, granted.demand, [])
@@ -54,7 +57,7 @@ export function grant(state: LimiterState, waiting: Waiting): Granted {
 
 /** Counts a lease on its resources and its client; also when a snapshot is taken over. */
 export function beginLease(state: LimiterState, granted: Granted): void {
-  for (const account of accountsOf(state, granted.demand)) countLease(account, granted)
+  for (const holding of holdingsOf(state, granted)) countLease(holding, granted)
   const client = clientOf(state, granted.clientId)
   client.inFlight += 1
   noteCap(state, client)
@@ -62,18 +65,18 @@ export function beginLease(state: LimiterState, granted: Granted): void {
   state.reservations.set(granted.id, granted)
 }
 
-export function countLease(account: Account, granted: Granted): void {
+export function countLease({ account, pool, reserved }: Holding, granted: Granted): void {
   account.inFlight += 1
-  account.unitsInFlight += reservedUnits(granted, account)
-  takeSlots(account, leaseOf(granted, account))
+  account.unitsInFlight += reserved
+  takeSlots(pool, leaseOf(granted, account))
 }
 
 /** Frees the slots and the place under the client's cap; what was charged stays. */
 export function endLease(state: LimiterState, granted: Granted): void {
-  for (const account of accountsOf(state, granted.demand)) {
+  for (const { account, pool, reserved } of holdingsOf(state, granted)) {
     account.inFlight -= 1
-    account.unitsInFlight -= reservedUnits(granted, account)
-    freeSlots(account, leaseOf(granted, account))
+    account.unitsInFlight -= reserved
+    freeSlots(pool, leaseOf(granted, account))
   }
   const client = clientOf(state, granted.clientId)
   const wasCapped = isAtCap(client)
@@ -83,28 +86,36 @@ export function endLease(state: LimiterState, granted: Granted): void {
   state.reservations.delete(granted.id)
 }
 
+/** What a reservation holds of one resource. */
+export type Holding = {
+  readonly account: Account
+  readonly pool: Pool | undefined
+  readonly reserved: number
+}
+
+/** What it holds of each of its resources; one that was removed is left out. */
+export function holdingsOf(
+  { accounts }: LimiterState,
+  { demand, pools }: Pick<Granted, 'demand' | 'pools'>,
+): readonly Holding[] {
+  const holdings: Holding[] = []
+  for (let at = 0; at < demand.length; at += 1) {
+    const [id, reserved] = demand[at] ?? ['', 0]
+    const account = accounts.get(id)
+    if (account !== undefined) holdings.push({ account, pool: poolOf(account, pools[at] ?? ''), reserved })
+  }
+  return holdings
+}
+
+/** Slots are held for as much as is booked. */
+export function leaseOf(granted: Granted, { resource }: Account): Lease {
+  return { units: granted.booked.get(resource.id) ?? 0, untilMs: granted.expiresAtMs }
+}
+
 /** Adds to what the client was served: the cost of `more`, less the cost of `less`. */
 export function serveClient(state: LimiterState, clientId: string, more: Demand, less: Demand): void {
   const client = clientOf(state, clientId)
   const resourceOf = (id: string): Resource | undefined => state.accounts.get(id)?.resource
   client.served = serve(client.served, costOf(more, resourceOf) - costOf(less, resourceOf), state.epoch)
   refreshPoints(state, client)
-}
-
-/** The accounts of a demand's resources; one that was removed is left out. */
-export function accountsOf(state: LimiterState, demand: Demand): readonly Account[] {
-  const accounts: Account[] = []
-  for (const [id] of demand) {
-    const account = state.accounts.get(id)
-    if (account !== undefined) accounts.push(account)
-  }
-  return accounts
-}
-
-export function leaseOf(granted: Granted, { resource }: Account): Lease {
-  return { units: granted.booked.get(resource.id) ?? 0, untilMs: granted.expiresAtMs }
-}
-
-function reservedUnits({ demand }: Granted, { resource }: Account): number {
-  return demand.find(([id]) => id === resource.id)?.[1] ?? 0
 }

@@ -26,7 +26,9 @@ import {
   type LaneTraits,
   type Shape,
 } from './order/lane.ts'
+import type { Want } from './order/judge.ts'
 import { isStarvingAt } from './order/score.ts'
+import { poolsFor, type Asker } from './pool.ts'
 import type { Waiting } from './reservation.ts'
 
 export type Entry = {
@@ -46,7 +48,7 @@ export type Entry = {
 /** Places a reservation whose resources are all known in the queue. */
 export function enqueue(state: LimiterState, entry: Entry): Waiting {
   const { id, sequence, demand, enqueuedAtMs, waitUntilMs, leaseMs, blocking } = entry
-  const shape = shapeOf(state, demand)
+  const shape = shapeOf(state, demand, entry)
   const client = clientOf(state, entry.clientId)
   const lane = laneOf(state, { ...entry, shape, client })
   const waiting: Waiting = {
@@ -107,16 +109,33 @@ function deadlineOf(accounts: readonly Account[], enqueuedAtMs: number, waitUnti
   )
 }
 
-function shapeOf(state: LimiterState, demand: Demand): Shape {
-  const key = demand.map(([id]) => id).join('\n')
+function shapeOf(state: LimiterState, demand: Demand, asker: Asker): Shape {
+  const wants = wantsFor(state, demand, asker)
+  // Pools are named in the key where there are any to choose from.
+  const key = wants
+    .map(({ account, pools }) =>
+      [account.resource.id, ...(account.pools.length > 1 ? pools.map(({ name }) => name) : [])].join('\t'),
+    )
+    .join('\n')
   const known = state.shapes.get(key)
   if (known !== undefined) return known
-  const shape = newShape(
+  const shape = newShape({
     key,
-    demand.flatMap(([id]) => state.accounts.get(id) ?? []),
-  )
+    accounts: wants.map(({ account }) => account),
+    pools: wants.map(({ pools }) => pools),
+  })
   state.shapes.set(key, shape)
   return shape
+}
+
+/** What a demand wants of the resources that are known, and where the asker may take it from. */
+export function wantsFor({ accounts }: LimiterState, demand: Demand, asker: Asker): readonly Want[] {
+  const wants: Want[] = []
+  for (const [id, units] of demand) {
+    const account = accounts.get(id)
+    if (account !== undefined) wants.push({ account, pools: poolsFor(account.pools, asker), units })
+  }
+  return wants
 }
 
 function laneOf(state: LimiterState, traits: LaneTraits): Lane {

@@ -6,8 +6,8 @@
 import { queueClassOf, type QueueClass } from '../domain/priority.ts'
 import type { LimiterState } from './book.ts'
 import { isAtCap } from './client.ts'
-import { lastToAdmit } from './forecast.ts'
-import { standingOf } from './order/lane.ts'
+import { lastToAdmit, type Ahead } from './forecast.ts'
+import { standingOf, wantsOf } from './order/lane.ts'
 import { isAhead } from './order/score.ts'
 
 export type Depth = { readonly depth: number; readonly oldestAgeMs: number; readonly averageAgeMs: number }
@@ -21,7 +21,7 @@ type Tally = { depth: number; oldestAgeMs: number; ageMs: number }
 
 export function queues(state: LimiterState, atMs: number): Queues {
   const whenMs = Math.max(state.nowMs, atMs)
-  const ahead = new Map([...state.accounts.keys()].map((id) => [id, { units: 0, count: 0 }]))
+  const ahead: Ahead = new Map()
   const resources = new Map([...state.accounts.keys()].map((id) => [id, newTally()]))
   const classes = {
     immediate: newTally(),
@@ -36,17 +36,17 @@ export function queues(state: LimiterState, atMs: number): Queues {
     .sort((a, b) => (isAhead(a.standing, b.standing, whenMs) ? -1 : 1))
   for (const { found } of waiting) {
     const isHeldBack = state.paused || isAtCap(found.lane.client)
-    const blocking = lastToAdmit(state, found.demand, ahead, whenMs)
+    const blocking = lastToAdmit(wantsOf(found), ahead, whenMs)
     const etaMs = isHeldBack ? null : blocking === null ? whenMs : blocking.untilMs
     const ageMs = whenMs - found.enqueuedAtMs
     count(classes[queueClassOf(etaMs === null ? null : etaMs - whenMs)], ageMs)
-    for (const [id, units] of found.demand) {
-      const tally = resources.get(id)
+    for (const { account, pools, units } of wantsOf(found)) {
+      const tally = resources.get(account.resource.id)
       if (tally !== undefined) count(tally, ageMs)
-      const before = ahead.get(id)
-      if (before === undefined || isHeldBack) continue
-      before.units += units
-      before.count += 1
+      for (const pool of isHeldBack ? [] : pools) {
+        const before = ahead.get(pool) ?? { units: 0, count: 0 }
+        ahead.set(pool, { units: before.units + units, count: before.count + 1 })
+      }
     }
   }
   return {

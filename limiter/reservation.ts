@@ -30,6 +30,8 @@ export type Granted = {
   readonly sequence: number
   readonly clientId: string
   readonly demand: Demand
+  /** The pool that it was granted from, by position in the demand. */
+  readonly pools: readonly string[]
   /** Units charged by resource: as reserved, or more where more was reported. */
   readonly booked: Map<string, number>
   readonly grantedAtMs: number

@@ -25,6 +25,7 @@ import { fairnessPoints } from './order/fairness.ts'
 import { encodeShare, restoreClocks, restoreTags, type ShareTuple } from './order/guaranteed.ts'
 import { noPlace } from './order/heap.ts'
 import type { Lane } from './order/lane.ts'
+import { SHARED } from './pool.ts'
 import { enqueue } from './queue.ts'
 import type { Granted } from './reservation.ts'
 
@@ -51,7 +52,8 @@ export type LimiterSnapshot = {
 type AccountTuple = readonly [
   resource: Resource,
   closedUntilMs: number,
-  kept: readonly Kept[],
+  /** By pool and limit. */
+  kept: readonly (readonly [pool: string, kept: readonly Kept[]])[],
   share: ShareTuple,
 ]
 
@@ -72,6 +74,8 @@ type GrantedTuple = readonly [
   sequence: number,
   clientId: string,
   demand: Demand,
+  /** Null where all are the shared ones. */
+  pools: readonly string[] | null,
   /** Null where as much is booked as was reserved. */
   booked: Demand | null,
   grantedAtMs: number,
@@ -92,10 +96,10 @@ export function encode(state: LimiterState): LimiterSnapshot {
     epoch: state.epoch,
     startAtMs: state.startAtMs,
     tiers: [...state.tiers].map(([id, { points, weight }]) => [id, points, weight]),
-    accounts: [...state.accounts.values()].map(({ resource, closedUntilMs, meters, share }) => [
+    accounts: [...state.accounts.values()].map(({ resource, closedUntilMs, pools, share }) => [
       resource,
       closedUntilMs,
-      meters.map(keptOf),
+      pools.map(({ name, meters }) => [name, meters.map(keptOf)]),
       encodeShare(share),
     ]),
     clients: [...state.clients.values()].map(({ id, maxConcurrent, served }) => [
@@ -124,7 +128,8 @@ export function restore(snapshot: LimiterSnapshot): LimiterState {
   }
   for (const [id, points, weight] of snapshot.tiers) state.tiers.set(id, { points, weight })
   for (const [resource, closedUntilMs, kept, share] of snapshot.accounts) {
-    const account = openAccount(resource, nowMs, (index) => kept[index] ?? [])
+    const byPool = new Map(kept)
+    const account = openAccount(resource, nowMs, (pool, _limits, index) => byPool.get(pool)?.[index] ?? [])
     account.closedUntilMs = closedUntilMs
     restoreClocks(account.share, share)
     state.accounts.set(resource.id, account)
@@ -158,7 +163,7 @@ function restoreLane(state: LimiterState, lane: LaneTuple): void {
 }
 
 function encodeGranted(granted: Granted): GrantedTuple {
-  const { id, sequence, clientId, demand, booked, waitedFor } = granted
+  const { id, sequence, clientId, demand, pools, booked, waitedFor } = granted
   const isAsReserved =
     booked.size === demand.length && demand.every(([key, units]) => booked.get(key) === units)
   return [
@@ -166,6 +171,7 @@ function encodeGranted(granted: Granted): GrantedTuple {
     sequence,
     clientId,
     demand,
+    pools.every((name) => name === SHARED) ? null : pools,
     isAsReserved ? null : [...booked],
     granted.grantedAtMs,
     granted.startByMs,
@@ -181,6 +187,7 @@ function decodeGranted(tuple: GrantedTuple): Granted {
     sequence,
     clientId,
     demand,
+    pools,
     booked,
     grantedAtMs,
     startByMs,
@@ -194,6 +201,7 @@ function decodeGranted(tuple: GrantedTuple): Granted {
     sequence,
     clientId,
     demand,
+    pools: pools ?? demand.map(() => SHARED),
     booked: new Map(booked ?? demand),
     grantedAtMs,
     startByMs,

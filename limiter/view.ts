@@ -10,14 +10,17 @@ import {
   type Priority,
   type Urgency,
 } from '../domain/priority.ts'
+import type { Limit } from '../domain/limit.ts'
 import type { Demand, ResourceKind } from '../domain/resource.ts'
-import { availableOf, type Account } from './account.ts'
+import { availableIn, availableOf, type Account } from './account.ts'
 import { impossibility } from './apply/reserve.ts'
 import type { LimiterState } from './book.ts'
 import type { Blocking, Rejection } from './effect.ts'
 import { endingOf } from './endings.ts'
 import { candidateOf, forecast } from './forecast.ts'
 import type { LimitView } from './limits/meter.ts'
+import type { Pool } from './pool.ts'
+import { wantsFor } from './queue.ts'
 
 export type Availability = {
   readonly id: string
@@ -30,8 +33,12 @@ export type Availability = {
   readonly waiting: number
   /** Null where it is open. */
   readonly closedUntilMs: number | null
+  /** As configured; used and left over all pools. */
   readonly limits: readonly LimitView[]
+  readonly pools: Readonly<Record<string, PoolView>>
 }
+
+export type PoolView = { readonly available: number; readonly limits: readonly LimitView[] }
 
 /** All resources, or the one asked for; empty where that is unknown. */
 export function availability(
@@ -45,7 +52,7 @@ export function availability(
 }
 
 function availabilityOf(account: Account, atMs: number): Availability {
-  const { resource, inFlight, waiting, closedUntilMs, meters } = account
+  const { resource, inFlight, waiting, closedUntilMs, pools } = account
   return {
     id: resource.id,
     unit: resource.unit,
@@ -54,7 +61,26 @@ function availabilityOf(account: Account, atMs: number): Availability {
     inFlight,
     waiting,
     closedUntilMs: closedUntilMs > atMs ? closedUntilMs : null,
-    limits: meters.map((meter) => meter.view(atMs)),
+    limits: resource.limits.map((limit, index) => wholeOf(limit, pools, index, atMs)),
+    pools: Object.fromEntries(
+      pools.map((pool) => [
+        pool.name,
+        { available: availableIn(account, pool, atMs), limits: pool.meters.map((meter) => meter.view(atMs)) },
+      ]),
+    ),
+  }
+}
+
+/** A limit over all pools. */
+function wholeOf(limit: Limit, pools: readonly Pool[], index: number, atMs: number): LimitView {
+  const views = pools.flatMap((pool) => pool.meters[index]?.view(atMs) ?? [])
+  const resets = views.flatMap(({ resetsAtMs }) => resetsAtMs ?? [])
+  return {
+    type: limit.type,
+    limit: views.reduce((sum, view) => sum + view.limit, 0),
+    used: views.reduce((sum, view) => sum + view.used, 0),
+    remaining: views.reduce((sum, view) => sum + view.remaining, 0),
+    resetsAtMs: resets.length === 0 ? null : Math.max(...resets),
   }
 }
 
@@ -83,7 +109,7 @@ export function check(state: LimiterState, question: Question, atMs: number): Ch
   const rule = state.tiers.get(tier)
   if (unknown !== undefined) return never({ reason: 'unknown-resource', resourceId: unknown[0] })
   if (rule === undefined) return never({ reason: 'unknown-tier', tier })
-  const impossible = impossibility(state, demand)
+  const impossible = impossibility(state, demand, question)
   if (impossible !== null) return never(impossible)
 
   const client = state.clients.get(clientId)
@@ -91,7 +117,7 @@ export function check(state: LimiterState, question: Question, atMs: number): Ch
   const { etaMs, blocking } = forecast(
     state,
     {
-      demand,
+      wants: wantsFor(state, demand, question),
       standing: { points, enqueuedAtMs: whenMs, sequence: state.sequence + 1 },
       client: { id: clientId, inFlight: client?.inFlight ?? 0, maxConcurrent },
     },

@@ -1,23 +1,27 @@
 // adopt: a grant of an earlier life, told by the ledger at a cold start.
 //
-// N1  It charges what a grant at that time would have charged, whether or not it would have fitted.
-// N2  It has no effect that anybody is told; an id that is known stays as it is.
+// AD1  It charges what a grant at that time would have charged, whether or not it would have fitted.
+// AD2  It has no effect that anybody is told; an id that is known stays as it is.
 
 import { charge } from '../account.ts'
 import type { LimiterState } from '../book.ts'
 import { endingOf, remember } from '../endings.ts'
 import type { Adopt } from '../event.ts'
-import { beginLease } from '../grant.ts'
+import { beginLease, holdingsOf } from '../grant.ts'
 import { noPlace } from '../order/heap.ts'
+import { poolsFor, SHARED } from '../pool.ts'
 
 export function adopt(state: LimiterState, event: Adopt): void {
   const { id, clientId, demand, expiresAtMs } = event
   if (state.reservations.has(id) || endingOf(state.endings, id) !== undefined) return
   const { nowMs, configVersion } = state
-  for (const [resourceId, units] of demand) {
+  // Which pool it was granted from is not told: its client's own, or the shared one.
+  const asker = { clientId, urgency: 'normal' } as const
+  const pools = demand.map(([resourceId]) => {
     const account = state.accounts.get(resourceId)
-    if (account !== undefined) charge(account, units, nowMs)
-  }
+    return account === undefined ? SHARED : (poolsFor(account.pools, asker)[0]?.name ?? SHARED)
+  })
+  for (const { pool, reserved } of holdingsOf(state, { demand, pools })) charge(pool, reserved, nowMs)
   if (expiresAtMs === null) {
     remember(state.endings, id, { kind: 'settled', late: false }, nowMs)
     return
@@ -29,6 +33,7 @@ export function adopt(state: LimiterState, event: Adopt): void {
     sequence: state.sequence,
     clientId,
     demand,
+    pools,
     booked: new Map(demand),
     grantedAtMs: nowMs,
     startByMs: expiresAtMs,

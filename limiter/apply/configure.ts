@@ -4,13 +4,13 @@
 // Z2  Usage is kept: windows and slots keep their counts, buckets their deficit (L5); leases go on.
 // Z3  What waits for a resource or a tier that is gone, or can never fit any more, is rejected at once.
 
-import { countLease } from '../grant.ts'
-import { openAccount, reopenAccount } from '../account.ts'
+import { countLease, holdingsOf } from '../grant.ts'
+import { lendWithin, openAccount, reopenAccount } from '../account.ts'
 import type { LimiterState } from '../book.ts'
 import type { Effect, Rejection } from '../effect.ts'
 import type { Configure } from '../event.ts'
 import { dequeue, enqueue, entryOf } from '../queue.ts'
-import { bySequence, type Granted, type Waiting } from '../reservation.ts'
+import { bySequence, type Waiting } from '../reservation.ts'
 import { rejectedEffect } from './answer.ts'
 import { refusalOf } from './reserve.ts'
 
@@ -54,12 +54,12 @@ function changeResources(state: LimiterState, { resources }: Configure): void {
     const account =
       before === undefined ? openAccount(resource, state.nowMs) : reopenAccount(before, resource, state.nowMs)
     state.accounts.set(id, account)
-    for (const lease of leases) if (wants(lease, id)) countLease(account, lease)
+    for (const lease of leases) {
+      const holding = holdingsOf(state, lease).find((one) => one.account === account)
+      if (holding !== undefined) countLease(holding, lease)
+    }
+    lendWithin(account, state.nowMs)
   }
-}
-
-function wants({ demand }: Granted, resourceId: string): boolean {
-  return demand.some(([id]) => id === resourceId)
 }
 
 function changeClients(state: LimiterState, { clients }: Configure): void {
@@ -73,7 +73,7 @@ function changeClients(state: LimiterState, { clients }: Configure): void {
 function requeue(state: LimiterState, { clients }: Configure, waiting: Waiting): Rejection | null {
   const entry = entryOf(waiting)
   const tier = clients[entry.clientId]?.tier ?? entry.tier
-  const rejection = refusalOf(state, tier, entry.demand)
+  const rejection = refusalOf(state, entry.demand, { ...entry, tier })
   if (rejection === null) enqueue(state, { ...entry, tier })
   return rejection
 }

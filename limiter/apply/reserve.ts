@@ -14,6 +14,8 @@ import { endingOf } from '../endings.ts'
 import type { Reserve } from '../event.ts'
 import { candidateOf, earliestStart, forecast, type Forecast } from '../forecast.ts'
 import { needOf } from '../limits/meter.ts'
+import { wantsOf } from '../order/lane.ts'
+import type { Asker } from '../pool.ts'
 import { changeCap, clientOf, dequeue, enqueue } from '../queue.ts'
 import type { Waiting } from '../reservation.ts'
 import { endingEffect, grantedEffect, queuedEffect, rejectedEffect } from './answer.ts'
@@ -28,7 +30,7 @@ export function reserve(state: LimiterState, event: Reserve): readonly Effect[] 
   const ending = endingOf(state.endings, id)
   if (ending !== undefined) return [endingEffect(state, id, ending)]
   const demand = canonical(event.demand)
-  const rejection = refusalOf(state, event.tier, demand)
+  const rejection = refusalOf(state, demand, event)
   if (rejection !== null) return [rejectedEffect(state, id, rejection)]
 
   state.sequence += 1
@@ -68,25 +70,30 @@ export function conclude(state: LimiterState, id: string): Effect | null {
 }
 
 /** Why a demand is refused before anything else is asked, or null (V3). */
-export function refusalOf(state: LimiterState, tier: string, demand: Demand): Rejection | null {
+export function refusalOf(
+  state: LimiterState,
+  demand: Demand,
+  { tier, ...asker }: Asker & { readonly tier: string },
+): Rejection | null {
   for (const [resourceId] of demand) {
     if (!state.accounts.has(resourceId)) return { reason: 'unknown-resource', resourceId }
   }
   if (!state.tiers.has(tier)) return { reason: 'unknown-tier', tier }
-  return impossibility(state, demand) ?? overflow(state, demand)
+  return impossibility(state, demand, asker) ?? overflow(state, demand)
 }
 
 /** The first limit that can never admit the demand, or null. */
 export function impossibility(
   state: LimiterState,
   demand: Demand,
+  asker: Asker,
 ): Extract<Rejection, { reason: 'impossible' }> | null {
   for (const [resourceId, units] of demand) {
     const account = state.accounts.get(resourceId)
     if (account === undefined) continue
-    const limit = impossibleLimit(account, units)
-    const meter = account.meters[limit]
-    if (meter !== undefined) {
+    const found = impossibleLimit(account, units, asker)
+    if (found !== null) {
+      const { limit, meter } = found
       return { reason: 'impossible', resourceId, limit, needed: needOf(meter, units), size: meter.size }
     }
   }
@@ -101,9 +108,9 @@ function overflow(state: LimiterState, demand: Demand): Rejection | null {
 
 function mayNotWait(state: LimiterState, waiting: Waiting, ahead: Forecast): Rejection | null {
   const { accounts } = waiting.lane.shape
-  const { deadlineMs, demand } = waiting
-  if (deadlineMs <= state.nowMs || earliestStart(accounts, demand, state.nowMs) > deadlineMs) {
-    const blocking = ahead.blocking ?? waiting.blocking ?? behindOthers(state, demand)
+  const { deadlineMs } = waiting
+  if (deadlineMs <= state.nowMs || earliestStart(wantsOf(waiting), state.nowMs) > deadlineMs) {
+    const blocking = ahead.blocking ?? waiting.blocking ?? behindOthers(state, waiting.demand)
     return { reason: 'insufficient', blocking, retryAfterMs: retryAfter(state, blocking.untilMs) }
   }
   const full = accounts.find(({ waiting: depth, resource }) => depth > resource.maxQueue)

@@ -7,16 +7,16 @@
 // U4  Use of a resource that was not reserved is charged like an overrun.
 
 import type { Demand } from '../../domain/resource.ts'
-import { availableOf, charge, freeSlots, refund, takeSlots } from '../account.ts'
+import { availableOf, charge, freeSlots, poolOf, refund, takeSlots } from '../account.ts'
 import type { LimiterState } from '../book.ts'
 import type { Effect } from '../effect.ts'
 import { endingOf, remember } from '../endings.ts'
 import type { Extend, Settle } from '../event.ts'
-import { endLease, leaseOf, serveClient } from '../grant.ts'
+import { endLease, holdingsOf, leaseOf, serveClient } from '../grant.ts'
 import type { Granted } from '../reservation.ts'
 import { ignored } from './answer.ts'
 
-type Held = Pick<Granted, 'clientId' | 'demand' | 'booked' | 'grantedAtMs'>
+type Held = Pick<Granted, 'clientId' | 'demand' | 'pools' | 'booked' | 'grantedAtMs'>
 
 export function settle(state: LimiterState, { id, actual }: Settle): Effect {
   const found = state.reservations.get(id)
@@ -42,26 +42,27 @@ function book(state: LimiterState, { id, held, actual, late }: Booking): Effect 
   const { nowMs } = state
   if (actual !== null) {
     const used = new Map(actual)
-    for (const [resourceId, reserved] of held.demand) {
-      const account = state.accounts.get(resourceId)
-      const units = used.get(resourceId) ?? 0
-      if (account?.resource.refund === 'at-settle' && units < reserved) {
-        refund(account, reserved - units, held.grantedAtMs, nowMs)
+    for (const { account, pool, reserved } of holdingsOf(state, held)) {
+      const units = used.get(account.resource.id) ?? 0
+      if (account.resource.refund === 'at-settle' && units < reserved) {
+        refund(pool, reserved - units, held.grantedAtMs, nowMs)
       }
     }
-    overrun(state, held.booked, actual)
+    overrun(state, held, actual)
     serveClient(state, held.clientId, actual, held.demand)
   }
   remember(state.endings, id, { kind: 'settled', late }, nowMs)
   return { kind: 'settled', id, atMs: nowMs, left: leftOf(state, held.demand), late }
 }
 
-/** Charges what was used beyond what is booked (U1, U4). */
-function overrun(state: LimiterState, booked: ReadonlyMap<string, number>, used: Demand): void {
+/** Charges what was used beyond what is booked (U1), of a resource that was not reserved to the shared pool (U4). */
+function overrun(state: LimiterState, held: Booking['held'], used: Demand): void {
   for (const [resourceId, units] of used) {
     const account = state.accounts.get(resourceId)
-    const more = units - (booked.get(resourceId) ?? 0)
-    if (account !== undefined && more > 0) charge(account, more, state.nowMs)
+    const more = units - (held.booked.get(resourceId) ?? 0)
+    if (account === undefined || more <= 0) continue
+    const at = held.demand.findIndex(([id]) => id === resourceId)
+    charge(poolOf(account, held.pools[at] ?? ''), more, state.nowMs)
   }
 }
 
@@ -77,16 +78,16 @@ function leftOf(state: LimiterState, demand: Demand): Readonly<Record<string, nu
 export function extend(state: LimiterState, { id, leaseMs, used }: Extend): Effect {
   const granted = state.reservations.get(id)
   if (granted?.kind !== 'granted') return ignored(state, id, 'extend')
-  const accounts = granted.demand.flatMap(([resourceId]) => state.accounts.get(resourceId) ?? [])
-  for (const account of accounts) freeSlots(account, leaseOf(granted, account))
+  const holdings = holdingsOf(state, granted)
+  for (const { account, pool } of holdings) freeSlots(pool, leaseOf(granted, account))
   if (used !== null) {
-    overrun(state, granted.booked, used)
+    overrun(state, granted, used)
     for (const [resourceId, units] of used) {
       granted.booked.set(resourceId, Math.max(units, granted.booked.get(resourceId) ?? 0))
     }
   }
   granted.expiresAtMs = state.nowMs + leaseMs
-  for (const account of accounts) takeSlots(account, leaseOf(granted, account))
+  for (const { account, pool } of holdings) takeSlots(pool, leaseOf(granted, account))
   state.leases.put(granted)
   return { kind: 'extended', id, atMs: state.nowMs, expiresAtMs: granted.expiresAtMs }
 }

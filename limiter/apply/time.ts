@@ -27,9 +27,14 @@ function endLeases(state: LimiterState): readonly Effect[] {
   const effects: Effect[] = []
   for (let lease = state.leases.top(); lease !== undefined; lease = state.leases.top()) {
     if (lease.expiresAtMs > state.nowMs) break
-    const { id, grantedAtMs, demand, booked, clientId } = lease
+    const { id, grantedAtMs, demand, pools, booked, clientId } = lease
     endLease(state, lease)
-    remember(state.endings, id, { kind: 'lease-expired', grantedAtMs, demand, booked, clientId }, state.nowMs)
+    remember(
+      state.endings,
+      id,
+      { kind: 'lease-expired', grantedAtMs, demand, pools, booked, clientId },
+      state.nowMs,
+    )
     effects.push({ kind: 'lease-expired', id, atMs: state.nowMs })
   }
   return effects

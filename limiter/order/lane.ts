@@ -2,14 +2,16 @@
 //
 // G1  All members want the same resources, for the same client, tier, urgency and boost; so their order by score is
 //     their order by (enqueuedAtMs, sequence) for ever, and only the head competes with other lanes.
-// G2  A shape holds the lanes that want the same resources; its two heaps (ageing, capped) hold their heads.
+// G2  A shape holds the lanes that want the same resources from the same pools; its two heaps (ageing, capped) hold their heads.
 
 import { URGENCY_POINTS, type Urgency } from '../../domain/priority.ts'
 import type { Account } from '../account.ts'
 import type { Client } from '../client.ts'
+import type { Pool } from '../pool.ts'
 import type { Waiting } from '../reservation.ts'
 import { Crowd } from './crowd.ts'
 import { Heap, noPlace, type Place } from './heap.ts'
+import type { Want } from './judge.ts'
 import { isEarlier, rankAt, rekeyAtMs, type Standing } from './score.ts'
 
 export type Lane = {
@@ -39,6 +41,8 @@ export type Lane = {
 export type Shape = {
   readonly key: string
   readonly accounts: readonly Account[]
+  /** By account, the pools that its lanes may use. */
+  readonly pools: readonly (readonly Pool[])[]
   readonly lanes: Map<string, Lane>
   /** All that wait, by the points of their lanes. */
   readonly crowds: Map<number, Crowd>
@@ -48,11 +52,12 @@ export type Shape = {
 
 export type LaneTraits = Pick<Lane, 'shape' | 'client' | 'tier' | 'urgency' | 'boost'>
 
-export function newShape(key: string, accounts: readonly Account[]): Shape {
+export function newShape({ key, accounts, pools }: Pick<Shape, 'key' | 'accounts' | 'pools'>): Shape {
   const placeOf = (lane: Lane): Place => lane.orderPlace
   return {
     key,
     accounts,
+    pools,
     lanes: new Map(),
     crowds: new Map(),
     ageing: new Heap(goesBefore, placeOf),
@@ -214,6 +219,12 @@ function goesBefore(a: Lane, b: Lane): boolean {
 
 function hasEarlierHead(a: Lane, b: Lane): boolean {
   return a.headAtMs === b.headAtMs ? a.headSequence < b.headSequence : a.headAtMs < b.headAtMs
+}
+
+/** What a member wants of each resource. */
+export function wantsOf({ lane, demand }: Waiting): readonly Want[] {
+  const { accounts, pools } = lane.shape
+  return accounts.map((account, at) => ({ account, pools: pools[at] ?? [], units: demand[at]?.[1] ?? 0 }))
 }
 
 /** What decides a member's place among all that wait. */

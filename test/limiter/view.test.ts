@@ -15,7 +15,7 @@ describe('availability', () => {
       ]),
     )
     run(state, reserve('r1', 0, 60))
-    expect(availability(state, T0 + 6_000, 'gpt')).toEqual([
+    expect(availability(state, T0 + 6_000, 'gpt')).toMatchObject([
       {
         id: 'gpt',
         unit: 'units',

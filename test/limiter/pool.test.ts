@@ -1,0 +1,216 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Resource } from '../../domain/resource.ts'
+import type { Effect } from '../../limiter/effect.ts'
+import type { LimiterEvent } from '../../limiter/event.ts'
+import { openPools } from '../../limiter/pool.ts'
+import { encode, restore, type LimiterState } from '../../limiter/state.ts'
+import { step } from '../../limiter/step.ts'
+import { availability, check } from '../../limiter/view.ts'
+import {
+  bucket,
+  configuration,
+  limiter,
+  lives,
+  reserve,
+  resource,
+  run,
+  settle,
+  slots,
+  T0,
+  tick,
+  told,
+  tryReserve,
+  window,
+} from './fixture.ts'
+
+const POOLS = { reserved: 1_000, dedicated: { acme: 2_000 } }
+const OTHER = { clientId: 'other' } as const
+const URGENT = { urgency: 'urgent' } as const
+
+function left(state: LimiterState, atMs = 0): Record<string, number> {
+  const [gpt] = availability(state, T0 + atMs, 'gpt')
+  return Object.fromEntries(Object.entries(gpt?.pools ?? {}).map(([name, pool]) => [name, pool.available]))
+}
+
+test('PL1 the parts of every limit add up to the limit', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 100_000 }),
+      fc.array(fc.integer({ min: 0, max: 2_500 }), { minLength: 1, maxLength: 4 }),
+      (units, [reserved = 0, ...parts]) => {
+        const dedicated = Object.fromEntries(parts.map((part, at) => [`c${at}`, part]))
+        const limits = [bucket(units, units, 60_000), window(units, 1_000), slots(units)]
+        const pools = openPools(resource('gpt', limits, { pools: { reserved, dedicated } }), T0, () => [])
+        const whole = limits.map((_, index) =>
+          pools.reduce((sum, { meters }) => sum + (meters[index]?.view(T0).limit ?? 0), 0),
+        )
+        expect(whole).toEqual([units, units, units])
+        const perWhole = pools.reduce((sum, { limits: [limit] }) => {
+          return limit?.type === 'token-bucket'
+            ? sum + (limit.refillUnits * 60_000 * 10_000) / limit.refillMs
+            : sum
+        }, 0)
+        expect(perWhole).toBe(units * 10_000)
+      },
+    ),
+  )
+})
+
+describe('PL2 who may use which', () => {
+  const gpt = resource('gpt', [window(100, 60_000)], { pools: POOLS })
+
+  test('a client its own first, then the shared one; urgent work the reserved one last', () => {
+    const state = limiter(gpt)
+    expect(left(state)).toEqual({ shared: 70, 'dedicated:acme': 20, reserved: 10 })
+    run(state, reserve('r1', 0, 15), reserve('r2', 0, 15), reserve('r3', 0, 50, OTHER))
+    expect(left(state)).toEqual({ shared: 5, 'dedicated:acme': 5, reserved: 10 })
+    run(state, reserve('r4', 0, 8, { ...OTHER, ...URGENT }))
+    expect(left(state)).toEqual({ shared: 5, 'dedicated:acme': 5, reserved: 2 })
+    expect(told(run(state, tryReserve('r5', 0, 6, OTHER)))).toEqual(['rejected r5'])
+  })
+
+  test('a burst of others never takes what is kept', () => {
+    const state = limiter(gpt)
+    for (let at = 0; at < 40; at += 1)
+      run(state, tryReserve(`x${at}`, at, 7, { ...OTHER, tier: 'enterprise' }))
+    expect(told(run(state, tryReserve('mine', 50, 20)))).toEqual(['granted mine'])
+    expect(told(run(state, tryReserve('now', 50, 10, { ...OTHER, ...URGENT })))).toEqual(['granted now'])
+  })
+
+  test('what waits for the shared pool holds up nobody who has another', () => {
+    const state = limiter(gpt)
+    run(
+      state,
+      reserve('r1', 0, 70, OTHER),
+      reserve('r2', 1, 30, { ...OTHER, tier: 'enterprise', urgency: 'high' }),
+    )
+    expect(told(run(state, reserve('mine', 2, 20, { urgency: 'low', tier: 'basic' })))).toEqual([
+      'granted mine',
+    ])
+  })
+
+  test('impossible is what fits none of the pools of the asker, told with the size of the largest', () => {
+    const state = limiter(gpt)
+    expect(run(state, reserve('r1', 0, 71))).toMatchObject([
+      { rejection: { reason: 'impossible', limit: 0, needed: 71, size: 70 } },
+    ])
+    const ask = { clientId: 'other', maxConcurrent: null, urgency: 'normal', tier: 'basic' } as const
+    expect(check(state, { ...ask, demand: [['gpt', 71]] }, T0)).toMatchObject({ impossible: { size: 70 } })
+    expect(check(state, { ...ask, demand: [['gpt', 70]] }, T0)).toMatchObject({ fitsNow: true })
+  })
+})
+
+test('PL3 a reservation is settled in the pool that it was charged to, also through JSON and after its lease', () => {
+  const gpt = resource('gpt', [window(100, 600_000), slots(10, 'unit')], {
+    pools: { reserved: 0, dedicated: { acme: 5_000 } },
+  })
+  for (const late of [false, true]) {
+    let state = limiter(gpt)
+    run(state, reserve('r1', 0, 4), reserve('r2', 0, 3, OTHER), tick(late ? 30_000 : 0))
+    state = restore(JSON.parse(JSON.stringify(encode(state))))
+    run(state, settle('r1', 30_001, 1))
+    const [own, shared] = [left(state, 30_001)['dedicated:acme'], left(state, 30_001)['shared']]
+    expect([own, shared]).toEqual([5, late ? 5 : 5])
+    expect(availability(state, T0 + 30_001)[0]?.pools['dedicated:acme']?.limits[0]?.used).toBe(1)
+    expect(availability(state, T0 + 30_001)[0]?.pools['shared']?.limits[0]?.used).toBe(3)
+  }
+})
+
+describe('R2 pools that change', () => {
+  const carved = resource('gpt', [window(100, 60_000)], { pools: POOLS })
+  const plain = resource('gpt', [window(100, 60_000)])
+
+  test('a pool that is new has nothing to give while the shared one gave it away', () => {
+    const state = limiter(plain)
+    run(state, reserve('r1', 0, 90))
+    run(state, configuration([carved], { version: 2 }))
+    const free = Object.values(left(state)).filter((units) => units > 0)
+    expect(free.reduce((sum, units) => sum + units, 0)).toBe(10)
+    expect(left(state, 60_000)).toEqual({ shared: 70, 'dedicated:acme': 20, reserved: 10 })
+  })
+
+  test('slots in flight are never more than all pools have together', () => {
+    const big = resource('gpt', [slots(10, 'unit')], { pools: { reserved: 0, dedicated: { acme: 8_000 } } })
+    const small = resource('gpt', [slots(10, 'unit')], { pools: { reserved: 0, dedicated: { acme: 1_000 } } })
+    const state = limiter(big)
+    run(state, reserve('r1', 0, 8), configuration([small], { version: 2 }))
+    expect(left(state)).toEqual({ shared: 2, 'dedicated:acme': -7 })
+    expect(told(run(state, tryReserve('r2', 0, 3, OTHER), reserve('r3', 0, 3, OTHER)))).toEqual([
+      'rejected r2',
+      'queued r3',
+    ])
+    expect(told(run(state, reserve('r4', 0, 2, { clientId: 'third', tier: 'enterprise' })))).toEqual([
+      'granted r4',
+    ])
+    expect(told(run(state, settle('r1', 9)))).toEqual(['settled r1', 'granted r3'])
+  })
+
+  test('what was used of a pool that is gone was used of the shared one', () => {
+    const state = limiter(carved)
+    run(state, reserve('r1', 0, 18), reserve('r2', 0, 30, OTHER))
+    run(state, configuration([plain], { version: 2 }))
+    expect(left(state)).toEqual({ shared: 52 })
+  })
+})
+
+/** Units of `a` granted in the 20 s before each grant, at the most. */
+function mostIn(effects: readonly Effect[], windowMs: number): number {
+  const grants = new Map(
+    effects.flatMap((effect) => (effect.kind === 'granted' ? [[effect.id, effect] as const] : [])),
+  )
+  const charges = [...grants.values()].map(({ atMs, demand }) => ({
+    atMs,
+    units: demand.find(([id]) => id === 'a')?.[1] ?? 0,
+  }))
+  return Math.max(
+    0,
+    ...charges.map((last) =>
+      charges
+        .filter(({ atMs }) => atMs > last.atMs - windowMs && atMs <= last.atMs)
+        .reduce((sum, { units }) => sum + units, 0),
+    ),
+  )
+}
+
+test('PL1 R2 L1 whatever happens, and however the pools change, the limit holds over all of them', () => {
+  const versions: readonly Resource[] = [
+    undefined,
+    POOLS,
+    { reserved: 4_000, dedicated: { bolt: 1_000 } },
+  ].map((pools) =>
+    resource(
+      'a',
+      [bucket(200, 7, 1_000), window(150, 20_000), slots(9)],
+      pools === undefined ? {} : { pools },
+    ),
+  )
+  const others = ['b', 'c'].map((id) => resource(id, [slots(50, 'unit')]))
+  fc.assert(
+    fc.property(lives(80), fc.array(fc.nat({ max: 2 }), { maxLength: 6 }), (events, changes) => {
+      const state = limiter(...others, versions[1] ?? resource('a', []))
+      const effects: Effect[] = []
+      let restored = state
+      events.forEach((event, at) => {
+        const told: LimiterEvent =
+          event.kind === 'settle'
+            ? { ...event, actual: null }
+            : event.kind === 'extend'
+              ? { ...event, used: null }
+              : event
+        const change = at % 13 === 12 ? versions[changes[Math.floor(at / 13)] ?? 3] : undefined
+        if (change !== undefined) {
+          const changed = configuration([change], { atMs: restored.nowMs, version: at + 2 })
+          effects.push(...step(restored, changed))
+          restored = restore(JSON.parse(JSON.stringify(encode(restored))))
+        }
+        effects.push(...step(restored, told))
+      })
+      expect(mostIn(effects, 20_000)).toBeLessThanOrEqual(150)
+      const [a] = availability(restored, restored.nowMs, 'a')
+      expect(a?.limits[2]?.used).toBeLessThanOrEqual(9)
+      expect(a?.limits[1]?.limit).toBe(150)
+    }),
+    { numRuns: 100 },
+  )
+})
