@@ -3,49 +3,40 @@
 // T1  The ledger counts the attempts. One that began under the same grant and was never reported is begun again,
 //     under its own number: the process that made it died, and a worker that knows the number answers as it did.
 
-import type { Transaction, Sql } from './database.ts'
+import type { Sql } from './database.ts'
 
 export type Begun =
   | { readonly kind: 'begun'; readonly attempt: number; readonly expiresAtMs: number }
   | { readonly kind: 'ended' }
 
-type Row = {
-  readonly state: string
-  readonly expiresAt: number | null
-  readonly attempt: number
-}
+type Row = { readonly attempt: number; readonly expiresAt: number }
 
 /** `ended`: the request is not granted (any more). */
 export async function beginAttempt(sql: Sql, requestId: string, atMs: number): Promise<Begun> {
-  return await sql.begin(async (tx) => {
-    const row = await lock(tx, requestId)
-    if (row === null || row.expiresAt === null) return { kind: 'ended' }
-    const { attempt, expiresAt: expiresAtMs } = row
-    await tx`
-      with begun as (
-        update request set state = 'executing', started_at = coalesce(started_at, ${atMs})
-        where id = ${requestId}
-        returning id, generation
-      ), attempts as (
-        insert into attempt (request_id, attempt, generation, begun_at, use)
-        select id, ${attempt}, generation, ${atMs}, 'unknown' from begun
-        on conflict do nothing
-      )
+  const [row] = await sql<Row[]>`
+    with granted as (
+      select id, state, generation, expires_at,
+             coalesce((select attempt from attempt a
+                       where a.request_id = r.id and a.generation = r.generation and a.use = 'unknown'),
+                      (select coalesce(max(attempt), 0) + 1 from attempt a where a.request_id = r.id)) as attempt
+      from request r
+      where id = ${requestId} and kind = 'execution' and state in ('granted', 'executing')
+      for no key update
+    ), begun as (
+      update request r set state = 'executing', started_at = coalesce(r.started_at, ${atMs})
+      from granted g
+      where r.id = g.id
+      returning r.id, r.generation, g.attempt, g.state as state_before
+    ), attempts as (
+      insert into attempt (request_id, attempt, generation, begun_at, use)
+      select id, attempt, generation, ${atMs}, 'unknown' from begun
+      on conflict do nothing
+    ), events as (
       insert into event (request_id, state, at, detail)
-      select id, 'executing', ${atMs}, jsonb_build_object('attempt', ${attempt}::integer) from begun
-      where ${row.state} <> 'executing'`
-    return { kind: 'begun', attempt, expiresAtMs }
-  })
-}
-
-async function lock(tx: Transaction, requestId: string): Promise<Row | null> {
-  const [row] = await tx<Row[]>`
-    select state, expires_at,
-           coalesce((select attempt from attempt a
-                     where a.request_id = r.id and a.generation = r.generation and a.use = 'unknown'),
-                    (select coalesce(max(attempt), 0) + 1 from attempt a where a.request_id = r.id)) as attempt
-    from request r
-    where id = ${requestId} and kind = 'execution' and state in ('granted', 'executing')
-    for no key update`
-  return row ?? null
+      select id, 'executing', ${atMs}, jsonb_build_object('attempt', attempt)
+      from begun where state_before <> 'executing'
+    )
+    select attempt, expires_at from granted`
+  if (row === undefined) return { kind: 'ended' }
+  return { kind: 'begun', attempt: row.attempt, expiresAtMs: row.expiresAt }
 }
