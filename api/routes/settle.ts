@@ -95,6 +95,7 @@ async function postResult(
 ): Promise<ReleasedReply> {
   const { id, state } = record
   if (isFinal(state)) return await lateResult(context, record, body)
+  if (state !== 'granted' && state !== 'executing') throw notGranted(id, state)
   const isTaken = await overTemporal(() => context.temporal.sendResult(id, resultOf(record, body)), id)
   if (!isTaken) throw notGranted(id, state)
   const settled = body.actual ?? fromDemand(record.demand)

@@ -226,7 +226,6 @@ export const wholeConfig = z
 
 export type ResourceBody = z.infer<typeof resource>
 export type TierBody = z.infer<typeof tier>
-export type ClientBody = z.infer<typeof client>
 export type BudgetBody = z.infer<typeof budget>
 export type TemplateBody = z.infer<typeof template>
 export type WorkerBody = z.infer<typeof worker>

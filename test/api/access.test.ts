@@ -206,7 +206,7 @@ describe('what is no request', () => {
     expect(response.headers.get('content-type')).toMatch('application/problem+json')
     const { type, title, detail, instance, code, requestId } = problem
     expect({ type, code, instance }).toEqual({
-      type: `/problems/${code}`,
+      type: `/problems/${String(code)}`,
       code,
       instance: new URL(response.url).pathname,
     })

@@ -1,5 +1,6 @@
 // A client of the facade: what it sent, what came back.
 
+import { eventually } from '../support/await-state.ts'
 import { ADMIN_KEY, type Stand } from './stand.ts'
 
 export type Answer = {
@@ -77,4 +78,9 @@ export async function furnish(client: Client): Promise<void> {
   ]
   const bad = answers.find(({ status }) => status >= 300)
   if (bad !== undefined) throw new Error(`furnishing failed: ${JSON.stringify(bad.body)}`)
+}
+
+/** Resolves when the execution is in the hands of its worker. */
+export async function untilExecuting(client: Client, id: string): Promise<void> {
+  await eventually(async () => (await client.get(`/api/execution/${id}`)).body.state === 'executing')
 }

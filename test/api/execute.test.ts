@@ -1,7 +1,7 @@
-// Executions: asked, refused, waiting, done, listed, cancelled, followed.
+// Executions: asked, waiting, done, cancelled, and asked again under the same id.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { BUCKET, clientOf, furnish, type Client } from './client.ts'
+import { BUCKET, clientOf, furnish, untilExecuting, type Client } from './client.ts'
 import { openStand, type Stand, type Work } from './stand.ts'
 
 let stand: Stand
@@ -119,6 +119,7 @@ describe('an execution', () => {
   test('is cancelled while it runs; one that has ended stays as it is', async () => {
     stand.work = POSTS_LATER
     await api.post('/api/execute', ask('c1'))
+    await untilExecuting(api, 'c1')
     const cancelled = await api.post('/api/execution/c1/cancel')
     expect(cancelled.status).toBe(202)
     expect((await api.get('/api/execution/c1')).body).toMatchObject({ state: 'cancelled' })
@@ -132,6 +133,7 @@ describe('an execution', () => {
   test('of a worker that answered 202 ends with the result that it posts', async () => {
     stand.work = POSTS_LATER
     await api.post('/api/execute', ask('async'))
+    await untilExecuting(api, 'async')
     const progress = { reservationId: 'async', consumed: { [resource]: 3 } }
     expect(await api.post('/internal/consume', progress)).toMatchObject({ status: 200 })
     const result = { reservationId: 'async', actual: { [resource]: 9 }, output: { pages: 2 } }
@@ -147,92 +149,6 @@ describe('an execution', () => {
     const again = await api.post('/internal/release', result)
     expect(again).toMatchObject({ status: 200, body: { state: 'settled', settled: { [resource]: 9 } } })
     expect(again.headers.get('idempotent-replayed')).toBe('true')
-  })
-})
-
-describe('refused', () => {
-  beforeAll(async () => {
-    await api.put('/api/clients/poor', {
-      tier: 'standard',
-      budgets: [{ unit: 'USD', amount: '0.05', period: 'day', enforcement: 'hard' }],
-    })
-    await api.put('/api/clients/few', { tier: 'standard', dailyRequests: 0 })
-    await api.put('/admin/resources/no/price', { unit: 'tokens', limits: [BUCKET] })
-    await api.put('/api/workers/future', { planned: true })
-  })
-
-  const body = (more: object) => ({ ...ask('x'), requestId: undefined, ...more })
-
-  test.each<[sentence: string, more: () => object, want: object]>([
-    ['an unknown client', () => ({ clientId: 'nobody' }), { status: 422, code: 'unknown-client' }],
-    ['an unknown worker', () => ({ worker: 'nobody' }), { status: 422, code: 'unknown-worker' }],
-    ['a worker that is only planned', () => ({ worker: 'future' }), { status: 422, code: 'unknown-worker' }],
-    [
-      'an unknown template',
-      () => ({ worker: null, template: 'none' }),
-      { status: 422, code: 'unknown-template' },
-    ],
-    [
-      'an unknown resource',
-      () => ({ resources: { 'no/such': 1 } }),
-      { status: 422, code: 'unknown-resource', resource: 'no/such' },
-    ],
-    [
-      'a resource without a price',
-      () => ({ resources: { 'no/price': 1 } }),
-      { status: 422, code: 'unknown-price', resource: 'no/price' },
-    ],
-    [
-      'a demand that can never fit',
-      () => ({ resources: { [resource]: 101 } }),
-      { status: 422, code: 'impossible', limit: 0, needed: 101, size: 100 },
-    ],
-    ['an estimate above its own limit', () => ({ maxCostUsd: '0.01' }), { status: 422, code: 'cost-limit' }],
-    [
-      'a budget that is spent',
-      () => ({ clientId: 'poor', resources: { [resource]: 60 } }),
-      {
-        status: 402,
-        code: 'budget-exceeded',
-        scope: 'poor',
-        budget: { unit: 'USD', period: 'day', amount: '0.05', enforcement: 'hard' },
-        needed: '0.06',
-        remaining: '0.05',
-      },
-    ],
-    [
-      'a client that has used its day',
-      () => ({ clientId: 'few' }),
-      { status: 429, code: 'insufficient-resources', resource: 'client:few', limit: 'dailyRequests' },
-    ],
-    [
-      'a deadline that has passed',
-      () => ({ deadline: '2020-01-01T00:00:00.000Z' }),
-      { status: 400, code: 'invalid-request' },
-    ],
-  ])('%s, with its code and members', async (_sentence, more, want) => {
-    const { status, headers, body: problem } = await api.post('/api/execute', body(more()))
-    expect({ status, ...problem }).toMatchObject(want)
-    expect(headers.get('content-type')).toMatch('application/problem+json')
-    const { body: refused } = await api.get(`/api/execution/${problem.requestId}`)
-    expect(refused).toMatchObject({ state: 'refused', cost: { heldUsd: '0' }, error: { code: problem.code } })
-  })
-
-  test('says when a budget begins anew', async () => {
-    const { body: problem } = await api.post(
-      '/api/execute',
-      body({ clientId: 'poor', resources: { [resource]: 60 } }),
-    )
-    expect(Date.parse(problem.resetsAt) % 86_400_000).toBe(0)
-    expect(Date.parse(problem.resetsAt)).toBeGreaterThan(Date.now())
-  })
-
-  test('is judged anew under the same id', async () => {
-    expect((await api.post('/api/execute', ask('again', { worker: 'soon' }))).status).toBe(422)
-    await api.put('/api/workers/soon', { endpoints: { execute: 'http://127.0.0.1:1/' } })
-    const again = await api.post('/api/execute', ask('again', { worker: 'soon' }))
-    expect(again.status).toBe(202)
-    expect(again.headers.get('idempotent-replayed')).toBeNull()
   })
 })
 
@@ -266,88 +182,5 @@ describe('idempotency', () => {
     expect(Number(away.headers.get('retry-after'))).toBeGreaterThan(0)
     stand.isDown = false
     expect((await settled('down')).status).toBe(200)
-  })
-})
-
-describe('lists', () => {
-  test('are paged, the newest first, with a link to the next page', async () => {
-    await api.put('/api/clients/lister', { tier: 'standard' })
-    for (const id of ['l1', 'l2', 'l3']) await api.post('/api/execute', ask(id, { clientId: 'lister' }))
-    const first = await api.get('/api/executions?clientId=lister&limit=2')
-    expect(first.body.items.map(({ requestId }: { requestId: string }) => requestId)).toEqual(['l3', 'l2'])
-    const link = first.headers.get('link') ?? ''
-    expect(link).toMatch(/^<\/api\/executions\?clientId=lister&limit=2&cursor=[\w-]+>; rel="next"$/)
-    const next = await api.get(link.slice(1, link.indexOf('>')))
-    expect(next.body).toMatchObject({ items: [{ requestId: 'l1' }], cursor: null })
-    expect(next.headers.get('link')).toBeNull()
-  })
-
-  test('are narrowed by state', async () => {
-    const { body } = await api.get('/api/executions?state=refused')
-    expect(body.items.every(({ state }: { state: string }) => state === 'refused')).toBe(true)
-  })
-
-  test.each([
-    ['limit=201', '?limit'],
-    ['limit=x', '?limit'],
-    ['state=done', '?state'],
-    ['cursor=nonsense', '?cursor'],
-    ['colour=red', '?colour'],
-  ])('refuse %s with its parameter', async (query, pointer) => {
-    expect(await api.get(`/api/executions?${query}`)).toMatchObject({
-      status: 400,
-      body: { code: 'invalid-request', errors: [{ pointer }] },
-    })
-  })
-})
-
-describe('events', () => {
-  type Event = { id: string; event: string; data: { state: string } }
-
-  async function follow(id: string, lastEventId?: string): Promise<Event[]> {
-    const response = await fetch(`${stand.url}/api/execution/${id}/events`, {
-      headers: {
-        authorization: 'Bearer rm_test_admin',
-        ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
-      },
-    })
-    expect(response.headers.get('content-type')).toMatch('text/event-stream')
-    const blocks = (await response.text()).split('\n\n').filter((block) => block.includes('data:'))
-    return blocks.map((block) => {
-      const field = (name: string) => new RegExp(`^${name}: ?(.*)$`, 'm').exec(block)?.[1] ?? ''
-      return { id: field('id'), event: field('event'), data: JSON.parse(field('data')) }
-    })
-  }
-
-  test('V2 are all its states, and end with it', async () => {
-    stand.work = POSTS_LATER
-    await api.post('/api/execute', ask('follow'))
-    const events = follow('follow')
-    await api.post('/internal/release', { reservationId: 'follow', actual: {} })
-    expect((await events).map(({ event }) => event)).toEqual([
-      'admitted',
-      'waiting',
-      'granted',
-      'executing',
-      'completed',
-    ])
-  })
-
-  test('V1 go on after the last one seen', async () => {
-    const all = await follow('follow')
-    const rest = await follow('follow', all[2]?.id)
-    expect(rest).toEqual(all.slice(3))
-    expect(await follow('follow', all.at(-1)?.id)).toEqual([])
-  })
-
-  test('of a refused request are its refusal', async () => {
-    await api.post('/api/execute', ask('no', { worker: 'nobody' }))
-    expect(await follow('no')).toMatchObject([
-      { event: 'refused', data: { detail: { code: 'unknown-worker' } } },
-    ])
-  })
-
-  test('of an unknown request are 404', async () => {
-    expect((await api.get('/api/execution/nobody/events')).status).toBe(404)
   })
 })

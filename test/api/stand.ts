@@ -133,7 +133,10 @@ class StandIn {
   /** Resolves when everything that was sent is delivered. */
   async idle(): Promise<void> {
     await Promise.allSettled(this.#running.values())
-    await this.#last
+    for (let last: Promise<void> | null = null; last !== this.#last;) {
+      last = this.#last
+      await last
+    }
   }
 
   async startRequest(ask: ExecutionAsk): Promise<void> {

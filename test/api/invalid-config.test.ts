@@ -1,0 +1,119 @@
+// Configuration that is not valid is refused with a pointer to each fault.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { BUCKET, clientOf, type Client } from './client.ts'
+import { openStand, type Stand } from './stand.ts'
+
+let stand: Stand
+let api: Client
+beforeAll(async () => {
+  stand = await openStand()
+  api = clientOf(stand)
+  await api.put('/admin/tiers/gold', { points: 40, weight: 4 })
+  await api.put('/admin/resources/kept', { unit: 'tokens', limits: [BUCKET] })
+  await api.put('/api/clients/acme', { tier: 'gold' })
+})
+afterAll(() => stand.close())
+
+describe('what is not valid is refused with its pointer, and nothing is written', () => {
+  test.each<[sentence: string, path: string, body: unknown, pointers: readonly string[]]>([
+    ['an unknown field', '/admin/resources/r', { unit: 'x', limits: [], colour: 'red' }, ['/colour']],
+    [
+      'pools, which nothing enforces yet',
+      '/admin/resources/r',
+      { unit: 'x', limits: [], pools: {} },
+      ['/pools'],
+    ],
+    [
+      'a guaranteed share',
+      '/admin/resources/r',
+      { unit: 'x', limits: [], guaranteedShare: 0.2 },
+      ['/guaranteedShare'],
+    ],
+    ['a cache', '/api/templates/t', { worker: 'w', cache: { ttlMs: 1 }, batch: {} }, ['/batch', '/cache']],
+    ['a missing field', '/admin/resources/r', { limits: [] }, ['/unit']],
+    [
+      'a field of another kind of limit',
+      '/admin/resources/r',
+      { unit: 'x', limits: [{ ...BUCKET, windowMs: 5 }] },
+      ['/limits/0/windowMs'],
+    ],
+    [
+      'an unknown kind of limit',
+      '/admin/resources/r',
+      { unit: 'x', limits: [{ type: 'leaky' }] },
+      ['/limits/0/type'],
+    ],
+    [
+      'a fraction',
+      '/admin/resources/r',
+      { unit: 'x', limits: [{ ...BUCKET, capacity: 1.5 }] },
+      ['/limits/0/capacity'],
+    ],
+    ['points above 40', '/admin/tiers/t', { points: 41, weight: 1 }, ['/points']],
+    [
+      'money as a number',
+      '/admin/tiers/t',
+      { points: 1, weight: 1, monthlyBudgetUsd: 5 },
+      ['/monthlyBudgetUsd'],
+    ],
+    [
+      'ten decimals',
+      '/admin/tiers/t',
+      { points: 1, weight: 1, monthlyBudgetUsd: '0.1234567891' },
+      ['/monthlyBudgetUsd'],
+    ],
+    ['a negative price', '/admin/prices/r', { perUnitUsd: '-1' }, ['/perUnitUsd']],
+    [
+      'a budget of USD as an integer',
+      '/api/budgets/acme',
+      [{ unit: 'USD', amount: 5, period: 'day' }],
+      ['/budgets/0/amount'],
+    ],
+    [
+      'a time zone that is none',
+      '/api/budgets/acme',
+      [{ unit: 'USD', amount: '5', period: 'day', timezone: 'Mars' }],
+      ['/budgets/0/timezone'],
+    ],
+    ['a worker nobody can reach', '/api/workers/w', {}, ['/endpoints']],
+    [
+      'two ways to a worker',
+      '/api/workers/w',
+      { taskQueue: 'q', endpoints: { execute: 'http://x' } },
+      ['/endpoints'],
+    ],
+    [
+      'an address that is none',
+      '/api/workers/w',
+      { endpoints: { execute: 'file:///etc' } },
+      ['/endpoints/execute'],
+    ],
+    ['the root as a client', '/api/clients/global', { tier: 'gold' }, ['/clientId']],
+    ['a name with a slash that would be a scope', '/api/clients/a%2Fb', { tier: 'gold' }, ['/clientId']],
+    [
+      'a prototype',
+      '/admin/tiers/t',
+      JSON.parse('{"points":1,"weight":1,"__proto__":{"x":1}}'),
+      ['/__proto__'],
+    ],
+    ['no object at all', '/admin/tiers/t', 'x', ['']],
+  ])('%s', async (_sentence, path, body, pointers) => {
+    const before = (await api.get('/admin/config')).headers.get('etag')
+    const { status, body: problem } = await api.put(path, body)
+    expect({ status, code: problem.code }).toEqual({ status: 400, code: 'invalid-request' })
+    expect(problem.errors.map(({ pointer }: { pointer: string }) => pointer).toSorted()).toEqual(pointers)
+    expect((await api.get('/admin/config')).headers.get('etag')).toBe(before)
+  })
+
+  test('an unknown tier of a client, an unknown unit of a budget', async () => {
+    expect(await api.put('/api/clients/c', { tier: 'none' })).toMatchObject({
+      status: 422,
+      body: { code: 'unknown-tier', tier: 'none' },
+    })
+    expect(await api.put('/api/budgets/c', [{ unit: 'no/such', amount: 5, period: 'day' }])).toMatchObject({
+      status: 422,
+      body: { code: 'unknown-resource' },
+    })
+  })
+})
