@@ -1,7 +1,7 @@
 // How long the queues are, by resource and by queue class.
 //
-// S1  All that wait are gone through once in the order of now; what each has ahead of it gives its ETA, and that its
-//     class. A client at its cap starts at a time that nobody can tell.
+// QS1  All that wait are gone through once in the order of now; what each has ahead of it gives its ETA, and that its
+//      class. A client at its cap starts at a time that nobody can tell.
 
 import { queueClassOf, type QueueClass } from '../domain/priority.ts'
 import type { LimiterState } from './book.ts'

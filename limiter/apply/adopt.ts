@@ -3,6 +3,7 @@
 // AD1  It charges what a grant at that time would have charged, whether or not it would have fitted.
 // AD2  It has no effect that anybody is told; an id that is known stays as it is.
 
+import { canonical } from '../amounts.ts'
 import { charge } from '../account.ts'
 import type { LimiterState } from '../book.ts'
 import { endingOf, remember } from '../endings.ts'
@@ -12,7 +13,8 @@ import { noPlace } from '../order/heap.ts'
 import { poolsFor, SHARED } from '../pool.ts'
 
 export function adopt(state: LimiterState, event: Adopt): void {
-  const { id, clientId, demand, expiresAtMs } = event
+  const { id, clientId, expiresAtMs } = event
+  const demand = canonical(event.demand)
   if (state.reservations.has(id) || endingOf(state.endings, id) !== undefined) return
   const { nowMs, configVersion } = state
   // Which pool it was granted from is not told: its client's own, or the shared one.

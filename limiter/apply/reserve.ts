@@ -7,6 +7,7 @@
 //     held up by it.
 
 import type { Demand } from '../../domain/resource.ts'
+import { canonical } from '../amounts.ts'
 import { impossibleLimit } from '../account.ts'
 import { RESERVATIONS_MAX, type LimiterState } from '../book.ts'
 import type { Blocking, Effect, Rejection } from '../effect.ts'
@@ -135,13 +136,4 @@ const RETRY_AFTER_MS = 1_000
 
 function retryAfter({ nowMs }: LimiterState, untilMs: number | null): number {
   return untilMs === null ? RETRY_AFTER_MS : Math.max(1, untilMs - nowMs)
-}
-
-/** Sorted by resource, each named once. */
-function canonical(demand: Demand): Demand {
-  const isSorted = demand.every(([id], at) => at === 0 || (demand[at - 1]?.[0] ?? '') < id)
-  if (isSorted) return demand
-  const sums = new Map<string, number>()
-  for (const [id, units] of demand) sums.set(id, (sums.get(id) ?? 0) + units)
-  return [...sums].sort(([a], [b]) => (a < b ? -1 : 1))
 }

@@ -7,6 +7,7 @@
 // U4  Use of a resource that was not reserved is charged like an overrun.
 
 import type { Demand } from '../../domain/resource.ts'
+import { canonical } from '../amounts.ts'
 import { availableOf, charge, freeSlots, poolOf, refund, takeSlots } from '../account.ts'
 import type { LimiterState } from '../book.ts'
 import type { Effect } from '../effect.ts'
@@ -18,7 +19,9 @@ import { ignored } from './answer.ts'
 
 type Held = Pick<Granted, 'clientId' | 'demand' | 'pools' | 'booked' | 'grantedAtMs'>
 
-export function settle(state: LimiterState, { id, actual }: Settle): Effect {
+export function settle(state: LimiterState, event: Settle): Effect {
+  const { id } = event
+  const actual = event.actual === null ? null : canonical(event.actual)
   const found = state.reservations.get(id)
   const ending = endingOf(state.endings, id)
   if (found?.kind === 'granted') {
@@ -75,12 +78,14 @@ function leftOf(state: LimiterState, demand: Demand): Readonly<Record<string, nu
   )
 }
 
-export function extend(state: LimiterState, { id, leaseMs, used }: Extend): Effect {
+export function extend(state: LimiterState, event: Extend): Effect {
+  const { id, leaseMs } = event
   const granted = state.reservations.get(id)
   if (granted?.kind !== 'granted') return ignored(state, id, 'extend')
   const holdings = holdingsOf(state, granted)
   for (const { account, pool } of holdings) freeSlots(pool, leaseOf(granted, account))
-  if (used !== null) {
+  if (event.used !== null) {
+    const used = canonical(event.used)
     overrun(state, granted, used)
     for (const [resourceId, units] of used) {
       granted.booked.set(resourceId, Math.max(units, granted.booked.get(resourceId) ?? 0))

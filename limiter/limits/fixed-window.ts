@@ -1,9 +1,9 @@
 // Fixed window: at most `units` per calendar period of a time zone.
 //
 // F1  Charges of one period never exceed the limit by a grant; at the period's end the count starts anew.
-// F2  Mirrored for a delay of 0 to J: a charge in the last J of a period may arrive in the next one, so it counts in both.
-// F3  J is at most one period (the shortest is a minute).
-// F4  The period is worked out once and kept; the calendar is asked again only when it has ended.
+// F2  Mirrored for a delay of 0 to J: a charge in the last J of a period may arrive in the next one, so it counts in both;
+//     J is at most one period (the shortest is a minute).
+// F3  The period is worked out once and kept; the calendar is asked again only when it has ended.
 
 import { periodEnd } from '../../domain/calendar.ts'
 import type { Limit } from '../../domain/limit.ts'

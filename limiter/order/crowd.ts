@@ -1,7 +1,7 @@
 // Those of a shape who wait with the same points, in order, so that whoever is ahead of a place is counted quickly.
 //
-// C1  Members are in order of (enqueuedAtMs, sequence), cut into chunks that know their totals; counting takes time in
-//     the number of chunks, changing in the length of one.
+// CR1  Members are in order of (enqueuedAtMs, sequence), cut into chunks that know their totals; counting takes time in
+//      the number of chunks, changing in the length of one.
 
 import type { Waiting } from '../reservation.ts'
 import { isEarlier, scoreAt } from './score.ts'

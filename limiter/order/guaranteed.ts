@@ -217,19 +217,17 @@ export type ShareTuple = readonly [
 
 export function encodeShare({ credit, clock, tiers }: Share): ShareTuple {
   const queues = [...tiers.values()].sort((a, b) => (a.tier < b.tier ? -1 : 1))
-  return [
-    credit,
-    clock,
-    queues.map((queue) => [
-      queue.tier,
-      queue.tag,
-      queue.clock,
-      [...queue.flows.values()]
-        .filter(({ tag }) => tag !== queue.clock)
-        .sort((a, b) => (a.client < b.client ? -1 : 1))
-        .map(({ client, tag }) => [client, tag] as const),
-    ]),
-  ]
+  const tuples = queues.map((queue): ShareTuple[2][number] => [
+    queue.tier,
+    queue.tag,
+    queue.clock,
+    [...queue.flows.values()]
+      .filter(({ tag }) => tag !== queue.clock)
+      .sort((a, b) => (a.client < b.client ? -1 : 1))
+      .map(({ client, tag }) => [client, tag] as const),
+  ])
+  // A tier that nothing is held against is as if it were unknown.
+  return [credit, clock, tuples.filter(([, tag, at, flows]) => tag !== 0 || at !== 0 || flows.length > 0)]
 }
 
 /** Sets clocks before those who wait are queued; `restoreTags` follows after. */
@@ -240,6 +238,7 @@ export function restoreClocks(share: Share, [credit, clock, tiers]: ShareTuple):
 }
 
 export function restoreTags(share: Share, [, , tiers]: ShareTuple): void {
+  for (const queue of share.tiers.values()) queue.tag = 0
   for (const [tier, tag, , flows] of tiers) {
     const queue = tierQueueOf(share, tier)
     queue.tag = tag

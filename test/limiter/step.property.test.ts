@@ -6,7 +6,10 @@ import type { LimiterEvent } from '../../limiter/event.ts'
 import { createState, encode, restore, type LimiterSnapshot, type LimiterState } from '../../limiter/state.ts'
 import { nextWakeMs, step } from '../../limiter/step.ts'
 import { availability, check, placement, queues } from '../../limiter/view.ts'
-import { configuration, limiter, lives, T0, WORLD } from './fixture.ts'
+import { isAtCap } from '../../limiter/client.ts'
+import { lengthOf, standingOf } from '../../limiter/order/lane.ts'
+import { isAhead } from '../../limiter/order/score.ts'
+import { configuration, limiter, lives, reserve, run, settle, T0, tick, WORLD } from './fixture.ts'
 
 const RUNS = { numRuns: 150 }
 
@@ -132,7 +135,7 @@ test('T1 all or nothing: what is in flight is in flight on every resource of its
   )
 })
 
-test('X4 I1 I2 restored from JSON after any event, it goes on with the same effects and the same state', () => {
+test('X4 I1 I2 I4 N3 restored from JSON after any event, it goes on with the same effects and the same state', () => {
   fc.assert(
     fc.property(lives(), fc.nat(), (events, cut) => {
       const [whole, halves] = [limiter(...WORLD), limiter(...WORLD)]
@@ -166,6 +169,59 @@ test('V1 V2 U2 each operation twice is once: the same grants at the same times',
     }),
     RUNS,
   )
+})
+
+test('Q1 G2 each that waits is in one lane, one crowd and the heap of deadlines, and counted by its resources', () => {
+  fc.assert(
+    fc.property(lives(), (events) => {
+      const state = limiter(...WORLD)
+      for (const event of events) step(state, event)
+      const waiting = [...state.reservations.values()].filter((found) => found.kind === 'waiting')
+      const inLanes = [...state.shapes.values()].flatMap(({ lanes }) => [...lanes.values()].map(lengthOf))
+      expect(inLanes.reduce((sum, length) => sum + length, 0)).toBe(waiting.length)
+      expect(inLanes.every((length) => length > 0)).toBe(true)
+      expect(state.deadlines.size).toBe(waiting.length)
+      for (const { id, waiting: depth } of availability(state, state.nowMs)) {
+        expect(depth).toBe(waiting.filter(({ demand }) => demand.some(([wanted]) => wanted === id)).length)
+      }
+      for (const { id } of waiting) {
+        const { position } = placement(state, id, state.nowMs)
+        expect(position).toBe(positionByDefinition(state, id))
+      }
+    }),
+    { numRuns: 60 },
+  )
+})
+
+/** One more than those ahead that share a resource, by going through all that wait. */
+function positionByDefinition(state: LimiterState, id: string): number {
+  const waiting = [...state.reservations.values()].filter((found) => found.kind === 'waiting')
+  const own = waiting.find((one) => one.id === id)
+  if (own === undefined) return 0
+  const ahead = waiting.filter(
+    (one) =>
+      one !== own &&
+      !isAtCap(one.lane.client) &&
+      one.demand.some(([wanted]) => own.demand.some(([mine]) => mine === wanted)) &&
+      isAhead(standingOf(one), standingOf(own), state.nowMs),
+  )
+  return ahead.length + 1
+}
+
+test('AM1 X0 X5 the state is changed in place, and nothing that an operation says makes it throw', () => {
+  const odd = [Number.NaN, -1, 0, 1.5, Number.MAX_SAFE_INTEGER]
+  const state = limiter(...WORLD)
+  for (const [at, units] of odd.entries()) {
+    const said = reserve(`odd-${at}`, at, 0, {
+      demand: [['a', units]],
+      leaseMs: 10,
+      clientId: '',
+      urgency: 'low',
+    })
+    expect(() => run(state, said, settle(`odd-${at}`, at, units), tick(at))).not.toThrow()
+  }
+  expect(() => run(state, reserve('none', 9, 0, { demand: [] }))).not.toThrow()
+  expect(state.reservations.has('none')).toBe(true)
 })
 
 test('A3 questions change nothing', () => {

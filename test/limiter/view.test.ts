@@ -135,7 +135,7 @@ test('placement tells the four parts of the score and whether it starves', () =>
   expect(placement(state, 'r1', T0)).toMatchObject({ state: 'ended' })
 })
 
-test('S1 queues tell depth and ages by resource and by class of the ETA', () => {
+test('QS1 queues tell depth and ages by resource and by class of the ETA', () => {
   const state = limiter(GPT, resource('mail', [slots(1)]))
   run(state, reserve('r0', 0, 100), reserve('r1', 0, 10), reserve('r2', 2_000, 60), reserve('r3', 4_000, 80))
   expect(queues(state, T0 + 5_000)).toEqual({

@@ -70,7 +70,7 @@ test('F1 more than a period holds is foreseen over the next ones', () => {
   expect(meter.earliest(17, 0)).toBe(120_000)
 })
 
-test('F4 asking about a later period does not end the current one', () => {
+test('F3 asking about a later period does not end the current one', () => {
   const meter = open(10, 'minute')
   meter.charge(7, 0)
   expect(meter.available(60_000)).toBe(10)

@@ -1,0 +1,22 @@
+// Amounts as they are told, made fit to be counted.
+//
+// AM1  Whole units from 0 to UNITS_MAX, sorted by resource, each named once: what is fractional is rounded up, what is
+//      no number counts as nothing. Sums and products of them stay exact, so that no operation makes the limiter throw.
+
+import type { Demand } from '../domain/resource.ts'
+
+export const UNITS_MAX = 1_000_000_000_000
+
+export function canonical(demand: Demand): Demand {
+  const isCanonical = demand.every(([id, units], at) => {
+    return (at === 0 || (demand[at - 1]?.[0] ?? '') < id) && wholeUnits(units) === units
+  })
+  if (isCanonical) return demand
+  const sums = new Map<string, number>()
+  for (const [id, units] of demand) sums.set(id, wholeUnits((sums.get(id) ?? 0) + wholeUnits(units)))
+  return [...sums].sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function wholeUnits(units: number): number {
+  return Number.isNaN(units) ? 0 : Math.min(UNITS_MAX, Math.max(0, Math.ceil(units)))
+}
