@@ -45,10 +45,11 @@ export async function callWorker(context: ActivityContext, input: CallInput): Pr
     throw ApplicationFailure.nonRetryable(`${call.worker} is not reached by HTTP`, final)
   }
 
+  if (isTooLate(grant, context.now())) return { kind: 'given-back', notBeforeMs: null }
   const begun = await beginAttempt(context.sql, plan.requestId, context.now())
   if (begun.kind === 'ended') return answeredFailure(0, 'the request had ended')
   const { attempt } = begun
-  if (context.now() > lapsesAtMs(grant, begun.expiresAtMs)) return { kind: 'given-back', notBeforeMs: null }
+  if (context.now() > begun.expiresAtMs) return { kind: 'given-back', notBeforeMs: null }
   await context.announcements.announce([plan.requestId])
 
   const cancellation = Context.current().cancellationSignal
@@ -88,9 +89,7 @@ async function conclude(context: ActivityContext, conclusion: Conclusion): Promi
   if (attempt >= call.retryPolicy.maxAttempts) return answeredFailure(attempt, answer.detail, answer.use)
   await recordAttempt(context.sql, plan.requestId, attempt, answer.use, nowMs)
   const staysUnderGrant =
-    answer.use.kind === 'none' &&
-    waitMs <= WAIT_UNDER_GRANT_MS_MAX &&
-    nowMs + waitMs <= lapsesAtMs(grant, nowMs + plan.leaseMs)
+    answer.use.kind === 'none' && waitMs <= WAIT_UNDER_GRANT_MS_MAX && !isTooLate(grant, nowMs + waitMs)
   if (!staysUnderGrant) return { kind: 'given-back', notBeforeMs: nowMs + waitMs }
   throw ApplicationFailure.create({
     message: answer.detail,
@@ -99,9 +98,9 @@ async function conclude(context: ActivityContext, conclusion: Conclusion): Promi
   })
 }
 
-/** Where the delay counts (J > 0) a call must begin by `startBy`, else while the lease runs. */
-function lapsesAtMs(grant: Granted, expiresAtMs: number): number {
-  return grant.startByMs < grant.expiresAtMs ? grant.startByMs : expiresAtMs
+/** Where the delay counts (J > 0), a call must begin by `startBy`; else the lease alone bounds it. */
+function isTooLate({ startByMs, expiresAtMs }: Granted, atMs: number): boolean {
+  return startByMs < expiresAtMs && atMs > startByMs
 }
 
 const final: FailureType = 'WorkerFinal'
