@@ -80,7 +80,7 @@ export function flowOf(queue: TierQueue, client: string): Flow {
 /** A lane begins to compete: its client's flow is woken where it had no lane (GS3). */
 export function joinShare(share: Share, lane: Lane): void {
   const queue = tierQueueOf(share, lane.tier)
-  if (isEmpty(queue)) queue.tag = Math.max(queue.tag, share.clock)
+  if (isEmpty(queue)) wake(share, queue)
   const flow = flowOf(queue, lane.client.id)
   if (flow.lanes.size === 0) flow.tag = Math.max(flow.tag, queue.clock)
   flow.lanes.add(lane)
@@ -111,6 +111,21 @@ export function placeFlow({ starving, others }: TierQueue, flow: Flow): void {
   from.remove(flow)
   if (competes) into.put(flow)
   else into.remove(flow)
+}
+
+/** A tier of which nobody waited: nothing is held against it but what its tags say (GS3). */
+function wake(share: Share, queue: TierQueue): void {
+  if (isForgettable(share, queue)) {
+    queue.clock = 0
+    queue.flows.clear()
+  }
+  queue.tag = Math.max(queue.tag, share.clock)
+}
+
+/** Nobody waits, and neither the tier nor a client of it is ahead of the clocks: as if it were unknown. */
+function isForgettable({ clock }: Share, queue: TierQueue): boolean {
+  if (!isEmpty(queue) || queue.tag > clock) return false
+  return [...queue.flows.values()].every((flow) => flow.lanes.size === 0 && flow.tag <= queue.clock)
 }
 
 function isEmpty({ starving, others }: TierQueue): boolean {
@@ -193,6 +208,10 @@ export function chargeShare(share: Share, { queue, flow, units }: Due, weight: n
 /** Forgets flows that nothing is held against, and counts tags from the clocks, so that they stay small. */
 export function rebase(share: Share): void {
   for (const queue of share.tiers.values()) {
+    if (isForgettable(share, queue)) {
+      share.tiers.delete(queue.tier)
+      continue
+    }
     for (const flow of queue.flows.values()) {
       if (flow.lanes.size === 0 && flow.tag <= queue.clock) queue.flows.delete(flow.client)
       else flow.tag -= queue.clock
@@ -215,19 +234,20 @@ export type ShareTuple = readonly [
   ])[],
 ]
 
-export function encodeShare({ credit, clock, tiers }: Share): ShareTuple {
-  const queues = [...tiers.values()].sort((a, b) => (a.tier < b.tier ? -1 : 1))
+export function encodeShare(share: Share): ShareTuple {
+  const queues = [...share.tiers.values()]
+    .filter((queue) => !isForgettable(share, queue))
+    .sort((a, b) => (a.tier < b.tier ? -1 : 1))
   const tuples = queues.map((queue): ShareTuple[2][number] => [
     queue.tier,
     queue.tag,
     queue.clock,
     [...queue.flows.values()]
-      .filter(({ tag }) => tag !== queue.clock)
+      .filter(({ tag, lanes }) => (lanes.size > 0 ? tag !== queue.clock : tag > queue.clock))
       .sort((a, b) => (a.client < b.client ? -1 : 1))
       .map(({ client, tag }) => [client, tag] as const),
   ])
-  // A tier that nothing is held against is as if it were unknown.
-  return [credit, clock, tuples.filter(([, tag, at, flows]) => tag !== 0 || at !== 0 || flows.length > 0)]
+  return [share.credit, share.clock, tuples]
 }
 
 /** Sets clocks before those who wait are queued; `restoreTags` follows after. */
@@ -238,7 +258,6 @@ export function restoreClocks(share: Share, [credit, clock, tiers]: ShareTuple):
 }
 
 export function restoreTags(share: Share, [, , tiers]: ShareTuple): void {
-  for (const queue of share.tiers.values()) queue.tag = 0
   for (const [tier, tag, , flows] of tiers) {
     const queue = tierQueueOf(share, tier)
     queue.tag = tag
