@@ -26,8 +26,8 @@ const AWAY = new Set([
 /** Any error as the problem that is answered; what nobody foresaw is `internal`, without its text. */
 export function problemFrom(error: unknown): Problem {
   if (error instanceof Problem) return error
-  const { status, type, code, message } = membersOf(error)
-  if (typeof code === 'string' && AWAY.has(code)) return unavailable('the database cannot be reached')
+  const { status, type, message } = membersOf(error)
+  if (isAway(error)) return unavailable('the database cannot be reached')
   if (type === 'entity.too.large')
     return new Problem('too-large', `the body is larger than ${BODY_BYTES_MAX} bytes`)
   if (type === 'entity.parse.failed')
@@ -36,6 +36,11 @@ export function problemFrom(error: unknown): Problem {
   if (typeof status === 'number' && status >= 400 && status < 500)
     return new Problem('invalid-request', message)
   return new Problem('internal', 'the error is in the log under this request id')
+}
+
+function isAway(error: unknown): boolean {
+  const { code } = membersOf(error)
+  return typeof code === 'string' && AWAY.has(code)
 }
 
 function membersOf(error: unknown): { status: unknown; type: unknown; code: unknown; message: string } {
@@ -48,14 +53,25 @@ function membersOf(error: unknown): { status: unknown; type: unknown; code: unkn
   }
 }
 
-/** Runs what needs Temporal; where Temporal is away it is `unavailable`. */
+const TEMPORAL_TIMEOUT_MS = 10_000
+
+/** Runs what needs Temporal; where Temporal is away, or takes too long, it is `unavailable`. */
 export async function overTemporal<T>(run: () => Promise<T>, requestId?: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`no answer within ${TEMPORAL_TIMEOUT_MS} ms`)),
+      TEMPORAL_TIMEOUT_MS,
+    )
+  })
   try {
-    return await run()
+    return await Promise.race([run(), tooLate])
   } catch (error) {
-    if (error instanceof Problem) throw error
+    if (error instanceof Problem || isAway(error)) throw error
     const problem = unavailable('Temporal cannot be reached', requestId === undefined ? {} : { requestId })
     problem.cause = error
     throw problem
+  } finally {
+    clearTimeout(timer)
   }
 }

@@ -5,15 +5,33 @@ import type { Budget } from '../../domain/budget.ts'
 import type { Limit } from '../../domain/limit.ts'
 import { nano, parseUsd } from '../../domain/money.ts'
 import { amountOf } from '../../domain/refusals.ts'
-import { SLOT_UNIT, type Resource } from '../../domain/resource.ts'
+import { RESOURCE_DEFAULTS, SLOT_UNIT, type Pools, type Resource } from '../../domain/resource.ts'
 import type { Template } from '../../domain/template.ts'
 import type { Tier } from '../../domain/tier.ts'
 import type { Worker, WorkerTarget } from '../../domain/worker.ts'
+import { PARTS_PER_WHOLE } from '../schema/config.ts'
 import type { BudgetBody, ResourceBody, TemplateBody, TierBody, WorkerBody } from '../schema/config.ts'
 import { toIsoOrNull } from './time.ts'
 
 export function resourceFrom(id: string, body: ResourceBody): Resource {
-  return { id, ...body, limits: body.limits.map((limit) => limitFrom(limit, body.unit)) }
+  const limits = body.limits.map((limit) => limitFrom(limit, body.unit))
+  const pools = {
+    reserved: toParts(body.pools.reserved),
+    dedicated: mapValues(body.pools.dedicated, toParts),
+  }
+  return { id, ...body, limits, pools, guaranteedShare: toParts(body.guaranteedShare) }
+}
+
+function toParts(fraction: number): number {
+  return Math.round(fraction * PARTS_PER_WHOLE)
+}
+
+function toFraction(parts: number): number {
+  return parts / PARTS_PER_WHOLE
+}
+
+function mapValues(record: Readonly<Record<string, number>>, to: (value: number) => number) {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, to(value)]))
 }
 
 /** A slot is a reservation, or a unit where the resource is counted in slots by itself. */
@@ -22,9 +40,17 @@ function limitFrom(limit: ResourceBody['limits'][number], unit: string): Limit {
   return { ...limit, per: limit.per ?? (unit === SLOT_UNIT ? 'unit' : 'reservation') }
 }
 
-export function resourceTo({ id: _, ...body }: Resource): ResourceBody {
-  return { ...body, limits: [...body.limits] }
+export function resourceTo(resource: Resource): ResourceBody {
+  const { id: _, pools = NO_POOLS, guaranteedShare = RESOURCE_DEFAULTS.guaranteedShare, ...body } = resource
+  return {
+    ...body,
+    limits: [...body.limits],
+    pools: { reserved: toFraction(pools.reserved), dedicated: mapValues(pools.dedicated, toFraction) },
+    guaranteedShare: toFraction(guaranteedShare),
+  }
 }
+
+const NO_POOLS: Pools = { reserved: 0, dedicated: {} }
 
 export function tierFrom(id: string, body: TierBody): Tier {
   return { id, ...body }

@@ -109,6 +109,7 @@ export function executionTo(context: ApiContext, record: RequestRecord, standing
       heldUsd: formatUsd(record.heldNanoUsd),
       actualUsd: usdOrNull(record.actualNanoUsd),
       savedUsd: '0',
+      assumed: record.isAssumed,
     },
     optimizations: [],
     attempts,
@@ -117,6 +118,7 @@ export function executionTo(context: ApiContext, record: RequestRecord, standing
     error: errorOf(record),
     timeline: record.timeline.map(timelineTo),
     labels: { ...record.labels },
+    decision: decisionOf(record),
     configVersion,
     links: linksTo(context, record.id),
   }
@@ -143,6 +145,7 @@ export function reservationTo(record: RequestRecord, standing: Standing) {
     settled: usedOf(record),
     late: record.isLate,
     error: errorOf(record),
+    decision: decisionOf(record),
     configVersion,
   }
 }
@@ -174,6 +177,17 @@ export function reservationState(state: RequestState): (typeof RESERVATION_STATE
 function errorOf({ error, refusal }: RequestRecord) {
   if (refusal !== null) return { ...refusal.members, code: refusal.code, detail: refusal.detail }
   return error
+}
+
+/** What was decided and why: beside the state, it stays after the end. */
+function decisionOf({ askedUrgency, urgency, demandFrom, waitedFor, decidedVersion }: RequestRecord) {
+  return {
+    askedUrgency,
+    urgencyLowered: askedUrgency !== urgency,
+    demandFrom,
+    waitedFor: waitedFor === null ? null : blockingTo(waitedFor),
+    limiterConfigVersion: decidedVersion,
+  }
 }
 
 function usedOf({ actual }: RequestRecord): Record<string, number> | null {

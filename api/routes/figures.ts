@@ -41,13 +41,22 @@ const getAvailability = route({
   },
 })
 
-function availabilityTo({ closedUntilMs, limits, ...rest }: Availability) {
+function availabilityTo({ closedUntilMs, limits, pools, ...rest }: Availability) {
   return {
     ...rest,
-    pools: { shared: { available: rest.available } },
-    limits: limits.map(({ resetsAtMs, ...limit }) => ({ ...limit, resetsAt: toIsoOrNull(resetsAtMs) })),
+    pools: Object.fromEntries(
+      Object.entries(pools).map(([name, { available, limits }]) => [
+        name,
+        { available, limits: limits.map(limitTo) },
+      ]),
+    ),
+    limits: limits.map(limitTo),
     closedUntil: toIsoOrNull(closedUntilMs),
   }
+}
+
+function limitTo({ resetsAtMs, ...limit }: Availability['limits'][number]) {
+  return { ...limit, resetsAt: toIsoOrNull(resetsAtMs) }
 }
 
 const postCheck = route({

@@ -65,6 +65,16 @@ export const waitingFor = z
   })
   .meta({ id: 'WaitingFor' })
 
+const decision = z
+  .strictObject({
+    askedUrgency: p.urgency,
+    urgencyLowered: z.boolean().meta({ description: "It was above the client's `priorityMax`" }),
+    demandFrom: z.enum(['request', 'template', 'worker']).nullable(),
+    waitedFor: waitingFor.nullable().meta({ description: 'What it last waited for before its grant' }),
+    limiterConfigVersion: p.count.nullable(),
+  })
+  .meta({ id: 'Decision' })
+
 export const execution = z
   .strictObject({
     requestId: z.string(),
@@ -86,6 +96,7 @@ export const execution = z
       heldUsd: p.usdTold,
       actualUsd: p.usdTold.nullable(),
       savedUsd: p.usdTold,
+      assumed: z.boolean().meta({ description: 'Part of it is assumed: nobody reported the use' }),
     }),
     optimizations: z.array(
       z.strictObject({ kind: z.string(), from: z.string(), to: z.string(), savedUsd: p.usdTold }),
@@ -96,6 +107,7 @@ export const execution = z
     error: z.looseObject({ code: z.string(), detail: z.string() }).nullable(),
     timeline: z.array(z.strictObject({ state: z.string(), at: p.time, detail: p.json.optional() })),
     labels: z.record(z.string(), z.string()),
+    decision,
     configVersion: p.count,
     links,
   })
@@ -149,6 +161,7 @@ export const reservation = z
     settled: p.units.nullable(),
     late: z.boolean(),
     error: z.looseObject({ code: z.string(), detail: z.string() }).nullable(),
+    decision,
     configVersion: p.count,
   })
   .meta({ id: 'Reservation' })

@@ -9,6 +9,8 @@ import { REFUND_RULES, RESOURCE_DEFAULTS, RESOURCE_KINDS } from '../../domain/re
 import { TIER_DEFAULTS } from '../../domain/tier.ts'
 import * as p from './primitives.ts'
 
+/** The domain counts shares in whole parts. */
+export const PARTS_PER_WHOLE = 10_000
 const LIMITS_MAX = 16
 const BUDGETS_MAX = 16
 const BACKOFFS_MAX = 32
@@ -42,6 +44,28 @@ export const limit = z
   ])
   .meta({ id: 'Limit' })
 
+/** A part of the whole; the finest is a ten-thousandth. */
+const fraction = z
+  .number()
+  .min(0)
+  .max(1)
+  .multipleOf(1 / PARTS_PER_WHOLE)
+
+const pools = z
+  .strictObject({
+    reserved: fraction.default(0).meta({ description: 'For urgent work' }),
+    dedicated: z.record(p.clientId, fraction).default({}).meta({ description: 'By client' }),
+  })
+  .refine(
+    ({ reserved, dedicated }) => sumOfParts([reserved, ...Object.values(dedicated)]) < PARTS_PER_WHOLE,
+    'expected parts that leave something to share: together less than 1',
+  )
+  .meta({ description: 'Parts of every limit that are kept for some, carved out of it' })
+
+function sumOfParts(fractions: readonly number[]): number {
+  return fractions.reduce((sum, one) => sum + Math.round(one * PARTS_PER_WHOLE), 0)
+}
+
 export const resource = z
   .strictObject({
     unit: z.string().min(1).max(64),
@@ -53,6 +77,10 @@ export const resource = z
       .meta({ description: 'All must hold; none: only counted and paid for' }),
     jitterMs: p.durationMs.default(RESOURCE_DEFAULTS.jitterMs),
     refund: z.enum(REFUND_RULES).default(RESOURCE_DEFAULTS.refund),
+    pools: pools.default({ reserved: 0, dedicated: {} }),
+    guaranteedShare: fraction.default(RESOURCE_DEFAULTS.guaranteedShare / PARTS_PER_WHOLE).meta({
+      description: 'Served by weighted fair queueing over tiers and clients, whatever the score says',
+    }),
     maxQueue: p.count.default(RESOURCE_DEFAULTS.maxQueue),
     maxWaitMs: p.durationMs.default(RESOURCE_DEFAULTS.maxWaitMs),
   })

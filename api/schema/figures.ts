@@ -11,6 +11,16 @@ export const queueClass = z.enum(QUEUE_CLASSES)
 const time = p.time.nullable()
 const LIMIT_TYPES = ['token-bucket', 'sliding-window', 'fixed-window', 'concurrency'] as const
 
+const limits = z.array(
+  z.strictObject({
+    type: z.enum(LIMIT_TYPES),
+    limit: z.int(),
+    used: z.int(),
+    remaining: z.int(),
+    resetsAt: time,
+  }),
+)
+
 export const availability = z
   .strictObject({
     asOf: p.time,
@@ -22,16 +32,8 @@ export const availability = z
         available: z.int().meta({ description: 'What one reservation could take now; negative is debt' }),
         inFlight: p.count,
         waiting: p.count,
-        pools: z.record(z.string(), z.strictObject({ available: z.int() })),
-        limits: z.array(
-          z.strictObject({
-            type: z.enum(LIMIT_TYPES),
-            limit: z.int(),
-            used: z.int(),
-            remaining: z.int(),
-            resetsAt: time,
-          }),
-        ),
+        pools: z.record(z.string(), z.strictObject({ available: z.int(), limits })),
+        limits,
         closedUntil: time,
       }),
     ),

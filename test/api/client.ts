@@ -1,7 +1,7 @@
 // A client of the facade: what it sent, what came back.
 
 import { eventually } from '../support/await-state.ts'
-import { ADMIN_KEY, type Stand } from './stand.ts'
+import { ADMIN_KEY, type Served } from './stand.ts'
 
 export type Answer = {
   readonly status: number
@@ -24,7 +24,7 @@ export type Client = {
   raw(method: string, path: string, body: string, headers: Readonly<Record<string, string>>): Promise<Answer>
 }
 
-export function clientOf({ url }: Pick<Stand, 'url'>): Client {
+export function clientOf({ url }: Pick<Served, 'url'>): Client {
   const send = async (method: string, path: string, body: string | undefined, options: Options) => {
     const { key = ADMIN_KEY, headers = {} } = options
     const response = await fetch(url + path, {

@@ -24,6 +24,8 @@ describe('an object', () => {
       refund: 'at-settle',
       maxQueue: 1000,
       maxWaitMs: 3_600_000,
+      pools: { reserved: 0, dedicated: {} },
+      guaranteedShare: 0.25,
     }
     expect(made.body).toMatchObject({ id: 'openai/gpt-4/tokens', unit: 'tokens', ...defaults })
     const replaced = await api.put(path, { unit: 'tokens', provider: 'openai', limits: [BUCKET] })

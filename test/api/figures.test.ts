@@ -1,8 +1,9 @@
 // What is left, what fits, how long the queues are, what a client has used, and how we are.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openDatabase } from '../../activities/ledger/database.ts'
 import { BUCKET, clientOf, furnish, type Client } from './client.ts'
-import { openStand, type Stand } from './stand.ts'
+import { openStand, serve, type Stand } from './stand.ts'
 
 let stand: Stand
 let api: Client
@@ -58,16 +59,39 @@ describe('availability', () => {
   })
 })
 
+test('a part that is kept for a client is shown by itself, and is left to it', async () => {
+  const pools = { reserved: 0.1, dedicated: { other: 0.2 } }
+  await api.put('/api/clients/other', { tier: 'standard' })
+  expect(
+    (await api.put('/admin/resources/kept', { unit: 'calls', limits: [BUCKET], pools })).body.pools,
+  ).toEqual(pools)
+  await api.put('/admin/prices/kept', { perUnitUsd: '0', effectiveFrom: '2020-01-01T00:00:00Z' })
+  expect(await reserve('k1', { kept: 71 })).toMatchObject({
+    status: 422,
+    body: { code: 'impossible', size: 70 },
+  })
+  expect((await reserve('k2', { kept: 70 })).status).toBe(201)
+  const [kept] = (await api.get('/api/resources/availability?id=kept')).body.resources
+  expect(kept.pools).toMatchObject({
+    shared: { available: 0 },
+    reserved: { available: 10 },
+    'dedicated:other': { available: 20, limits: [{ type: 'token-bucket', limit: 20, used: 0 }] },
+  })
+  expect((await reserve('k3', { kept: 20 }, { clientId: 'other' })).status).toBe(201)
+})
+
 describe('check', () => {
   const check = (resources: object) => api.post('/api/resources/check', { clientId: 'acme', resources })
 
   test('tells that it fits, and consumes nothing', async () => {
+    const requests = async () => (await api.get('/api/usage/acme/current')).body.requests
+    const asked = await requests()
     const before = (await api.get('/api/resources/availability?id=gpt/tokens')).body.resources
     for (let times = 0; times < 3; times += 1) {
       expect((await check({ 'gpt/tokens': 90 })).body).toEqual({ available: true, waitMs: 0, blocking: null })
     }
     expect((await api.get('/api/resources/availability?id=gpt/tokens')).body.resources).toEqual(before)
-    expect((await api.get('/api/usage/acme/current')).body.requests.today).toBe(1)
+    expect(await requests()).toEqual(asked)
   })
 
   test('tells what is in the way, and for how long', async () => {
@@ -197,9 +221,9 @@ describe('health', () => {
   })
 
   test('a database that is away is 503 with when to come again', async () => {
-    const lost = await openStand()
+    const sql = openDatabase('postgres://nobody@127.0.0.1:1/none', { max: 1 })
+    const lost = await serve({ ...stand.context, sql })
     const client = clientOf(lost)
-    await lost.sql.end()
     const answer = await client.get('/api/executions')
     expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable' } })
     expect(answer.headers.get('retry-after')).toBe('1')
@@ -208,5 +232,6 @@ describe('health', () => {
       body: { checks: { database: { ok: false } } },
     })
     await lost.close()
+    await sql.end()
   })
 })

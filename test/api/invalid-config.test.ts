@@ -19,16 +19,16 @@ describe('what is not valid is refused with its pointer, and nothing is written'
   test.each<[sentence: string, path: string, body: unknown, pointers: readonly string[]]>([
     ['an unknown field', '/admin/resources/r', { unit: 'x', limits: [], colour: 'red' }, ['/colour']],
     [
-      'pools, which nothing enforces yet',
+      'pools that leave nothing to share',
       '/admin/resources/r',
-      { unit: 'x', limits: [], pools: {} },
+      { unit: 'x', limits: [], pools: { reserved: 0.5, dedicated: { acme: 0.5 } } },
       ['/pools'],
     ],
     [
-      'a guaranteed share',
+      'a share above the whole, and one finer than a ten-thousandth',
       '/admin/resources/r',
-      { unit: 'x', limits: [], guaranteedShare: 0.2 },
-      ['/guaranteedShare'],
+      { unit: 'x', limits: [], guaranteedShare: 1.5, pools: { reserved: 0.00005 } },
+      ['/guaranteedShare', '/pools/reserved'],
     ],
     ['a cache', '/api/templates/t', { worker: 'w', cache: { ttlMs: 1 }, batch: {} }, ['/batch', '/cache']],
     ['a missing field', '/admin/resources/r', { limits: [] }, ['/unit']],

@@ -1,6 +1,8 @@
 // Reservations without a worker: granted, refused, waiting, asked again.
 
 import { afterAll, beforeEach, beforeAll, describe, expect, test } from 'vitest'
+import { resendLost } from '../../api/resend.ts'
+import { eventually } from '../support/await-state.ts'
 import { BUCKET, clientOf, furnish, type Client } from './client.ts'
 import { openStand, type Stand } from './stand.ts'
 
@@ -68,6 +70,18 @@ describe('granted at once', () => {
     expect((await api.post('/internal/reserve', ask('cost', 10, { costUsd: '0.7' }))).body.heldUsd).toBe(
       '0.7',
     )
+  })
+})
+
+test('an urgency above what the client may have is lowered, and the decision says so', async () => {
+  await api.put('/api/clients/modest', { tier: 'standard', priorityMax: 'normal' })
+  const { body } = await api.post(
+    '/internal/reserve',
+    ask('modest', 1, { clientId: 'modest', urgency: 'urgent' }),
+  )
+  expect(body).toMatchObject({
+    urgency: 'normal',
+    decision: { askedUrgency: 'urgent', urgencyLowered: true },
   })
 })
 
@@ -232,6 +246,17 @@ describe('idempotency', () => {
     })
     expect(await left()).toBe(60)
   })
+})
+
+test('one that the limiter was never told of is sent again, once it is overdue', async () => {
+  stand.isDown = true
+  expect((await api.post('/internal/reserve', ask('lost', 40, { maxWaitMs: 600_000 }))).status).toBe(503)
+  stand.isDown = false
+  expect(await resendLost(stand.context)).toEqual([])
+  await stand.advance(15_001)
+  expect(await resendLost(stand.context)).toEqual(['lost'])
+  await eventually(async () => (await api.get('/internal/reserve/lost')).body.state === 'granted')
+  expect(await resendLost(stand.context)).toEqual([])
 })
 
 test('slots are taken one a reservation, or by units where the unit is slots', async () => {

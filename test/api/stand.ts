@@ -66,12 +66,10 @@ export async function openStand(): Promise<Stand> {
     clock,
     decisionTimeoutMs: 1_000,
   }
-  const server = createApp(context).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
+  const served = await serve(context)
   return Object.defineProperties(
     {
-      url: `http://127.0.0.1:${port}`,
+      url: served.url,
       sql,
       context,
       work: limiter.work,
@@ -82,9 +80,7 @@ export async function openStand(): Promise<Stand> {
         await limiter.tick()
       },
       async close() {
-        const closed = new Promise((resolve) => server.close(resolve))
-        server.closeAllConnections()
-        await closed
+        await served.close()
         await limiter.idle()
         await announcements.stop()
         await sql.end({ timeout: 1 })
@@ -97,6 +93,22 @@ export async function openStand(): Promise<Stand> {
       isDeaf: { get: () => limiter.isDeaf, set: (isDeaf: boolean) => (limiter.isDeaf = isDeaf) },
     },
   )
+}
+
+export type Served = { readonly url: string; close(): Promise<void> }
+
+export async function serve(context: ApiContext): Promise<Served> {
+  const server = createApp(context).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeAllConnections()
+      await closed
+    },
+  }
 }
 
 class StandIn {
