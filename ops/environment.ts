@@ -70,7 +70,6 @@ export const VARIABLES: readonly Variable[] = [
   },
   { name: 'RM_SIMULATOR_URL', meaning: 'where the provider simulator is', standard: 'none', inner: true },
   { name: 'RM_SAMPLE_WORKER_URL', meaning: 'where the sample workers are', standard: 'none', inner: true },
-  { name: 'RM_URL', meaning: 'the running system, for npm run replay', standard: 'none', inner: true },
   { name: 'RM_TEMPORAL_UI_URL', meaning: 'where the Temporal Web UI is', standard: 'none', inner: true },
 ]
 
