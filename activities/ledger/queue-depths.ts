@@ -23,6 +23,11 @@ export class QueueDepths {
       const depth = this.#depths.get(id)
       return depth === undefined || nowMs - depth.atMs >= RECOUNT_MS || depth.count >= maxQueue
     })
+    // Whoever comes while it is counted goes by the count before, unless that was full.
+    for (const [id] of due) {
+      const depth = this.#depths.get(id)
+      if (depth !== undefined) this.#depths.set(id, { ...depth, atMs: nowMs })
+    }
     if (due.length > 0) await this.#count(sql, due, nowMs)
     return Object.fromEntries(limits.map(([id]) => [id, this.#depths.get(id)?.count ?? 0]))
   }
