@@ -3,8 +3,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { usageOfTree } from './processes.ts'
 
 export type System = {
   readonly url: string
@@ -18,6 +19,8 @@ export type System = {
     headers?: Readonly<Record<string, string>>,
   ): Promise<Response>
   stop(): Promise<void>
+  /** kill -9 of the start and of all that it started. */
+  kill(): Promise<void>
 }
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url))
@@ -58,6 +61,13 @@ export async function startSystem(
         headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       }),
+    async kill() {
+      process.off('exit', end)
+      const ended = once(child, 'exit')
+      const tree = child.pid === undefined ? [] : await usageOfTree(child.pid)
+      for (const { pid } of tree) process.kill(pid, 'SIGKILL')
+      await ended
+    },
     async stop() {
       process.off('exit', end)
       const ended = once(child, 'exit')

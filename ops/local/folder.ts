@@ -48,6 +48,11 @@ export function adminKeyFile(folder: Folder): string {
   return join(folder.path, 'admin-key')
 }
 
+/** Where a start notes the address of its database, password included, for the tools beside it (mode 0600). */
+export function databaseUrlFile(path: string): string {
+  return join(path, 'run', 'database-url')
+}
+
 /** The secret in `file` (0600), made when there is none yet. */
 export function keptSecret(file: string): string {
   try {

@@ -10,7 +10,7 @@ import { Fault } from '../fault.ts'
 import { nextRequestLine, sendSampleRequest } from '../sample-request.ts'
 import { type Child, type ChildOptions, startChild } from './child.ts'
 import type { Console } from './console.ts'
-import { type Folder, adminKeyFile, keptAdminKey, openFolder } from './folder.ts'
+import { type Folder, adminKeyFile, databaseUrlFile, keptAdminKey, openFolder } from './folder.ts'
 import { keepServer } from './keep-server.ts'
 import { rotate } from './log-file.ts'
 import { Ports } from './ports.ts'
@@ -92,6 +92,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 async function startDatabase(site: Site, servers: Array<() => Promise<void>>): Promise<string> {
   const { environment, console, folder, ports } = site
   const url = environment.databaseUrl ?? (await startEmbedded())
+  writeFileSync(databaseUrlFile(folder.path), url, { mode: 0o600 })
   await migrate(url, console)
   return url
 
