@@ -140,7 +140,7 @@ describe('what belongs together', () => {
 
   test('the job registers the search attributes that the code uses', () => {
     const script = text('ops/compose/setup/temporal-search-attributes.sh')
-    expect([...script.matchAll(/--name (\w+)/g)].map((match) => match[1])).toEqual([...SEARCH_ATTRIBUTES])
+    expect(/for name in (.*);/.exec(script)?.[1]?.split(' ')).toEqual([...SEARCH_ATTRIBUTES])
   })
 
   test('the dynamic configuration is the file that the server is given', () => {

@@ -1,5 +1,7 @@
 #!/bin/sh
-# What requests can be found by; attributes that are there already stay.
+# What requests can be found by; attributes that are there already stay. One by one: of several names in one call the
+# server takes the first.
 set -eu
-temporal operator search-attribute create --type Keyword \
-  --name RmClient --name RmTier --name RmWorker --name RmUrgency --name RmState
+for name in RmClient RmTier RmWorker RmUrgency RmState; do
+  temporal operator search-attribute create --type Keyword --name "$name"
+done
