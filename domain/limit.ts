@@ -24,8 +24,6 @@ export type Limit =
     }
   | { readonly type: 'concurrency'; readonly slots: number; readonly per: 'reservation' | 'unit' }
 
-export type LimitType = Limit['type']
-
 const PERIOD_MS: Readonly<Record<CalendarPeriod, number>> = {
   minute: 60_000,
   hour: 3_600_000,
