@@ -7,10 +7,11 @@ import { nowMs, type ApiContext } from '../context.ts'
 import { fromIsoOrNull, toIso, toIsoOrNull } from '../convert/time.ts'
 import { overTemporal } from '../faults.ts'
 import { makeKey, mustActForAll } from '../keys.ts'
-import { notFound } from '../problem.ts'
+import { notFound, unavailable } from '../problem.ts'
 import { route, type Route } from '../route.ts'
 import { createKey as createKeyBody, keyScope } from '../schema/requests.ts'
 import * as p from '../schema/primitives.ts'
+import { decided } from '../wait.ts'
 
 const told = {
   keyId: z.string(),
@@ -110,8 +111,13 @@ const switchScheduler = (name: 'stop' | 'start', paused: boolean) =>
     },
   })
 
-async function pause({ operations }: ApiContext, paused: boolean): Promise<void> {
-  await overTemporal(() => operations.send({ kind: 'pause', paused }))
+/** Resolves when the limiter has told that it stands still, or goes on. */
+async function pause(context: ApiContext, paused: boolean): Promise<void> {
+  await overTemporal(() => context.operations.send({ kind: 'pause', paused }))
+  const isDone = async () => ((await context.limiterView()).paused === paused ? true : null)
+  if ((await decided(context, 'pause', isDone)) === null) {
+    throw unavailable('the limiter has not confirmed it yet')
+  }
 }
 
 export const adminRoutes: readonly Route[] = [
