@@ -21,7 +21,6 @@ import {
 } from '@temporalio/workflow'
 import type { LimiterActivities } from '../activities/limiter-activities.ts'
 import type { Effect } from '../limiter/effect.ts'
-import type { LimiterEvent } from '../limiter/event.ts'
 import { createState, encode, restore, type LimiterState } from '../limiter/state.ts'
 import { nextWakeMs, step } from '../limiter/step.ts'
 import {
@@ -104,7 +103,7 @@ export async function limiter(input: LimiterInput): Promise<never> {
 
 function applyAll(state: LimiterState, operations: readonly LimiterOperation[], atMs: number): Effect[] {
   const effects: Effect[] = []
-  for (const operation of operations) effects.push(...step(state, { ...operation, atMs } as LimiterEvent))
+  for (const operation of operations) effects.push(...step(state, { ...operation, atMs }))
   effects.push(...step(state, { kind: 'tick', atMs }))
   return effects
 }

@@ -56,6 +56,11 @@ const regular = proxyActivities<Pick<RequestActivities, Step>>({
   retry: { initialInterval: 500, backoffCoefficient: 2, maximumInterval: 10_000 },
 })
 
+const admit = durable(local.admit, regular.admit)
+const reserve = durable(local.reserve, regular.reserve)
+const reserveAgain = durable(local.reserveAgain, regular.reserveAgain)
+const settle = durable(local.settle, regular.settle)
+
 const cancelSignal = defineSignal(CANCEL_SIGNAL)
 const decisionSignal = defineSignal<[Decision]>(DECISION_SIGNAL)
 const resultSignal = defineSignal<[WorkerResult]>(RESULT_SIGNAL)
@@ -68,7 +73,7 @@ export async function request({ ask }: RequestInput): Promise<RequestResult> {
   setHandler(decisionSignal, (decision) => void decisions.push(decision))
   setHandler(resultSignal, (result) => void results.push(result))
 
-  const admission = await CancellationScope.nonCancellable(() => durably('admit', ask))
+  const admission = await CancellationScope.nonCancellable(() => admit(ask))
   if (admission.kind !== 'admitted') return refused(ask.id, admission)
 
   const mailbox: Mailbox = { decisions, results }
@@ -91,7 +96,7 @@ async function live(admitted: Plan, mailbox: Mailbox): Promise<Outcome> {
   if (plan.deferUntilMs !== null && plan.deferUntilMs > Date.now()) {
     show(plan, { kind: 'deferred', untilMs: plan.deferUntilMs })
     await sleep(plan.deferUntilMs - Date.now())
-    await durably('reserve', plan)
+    await reserve(plan)
   }
   for (let lapses = 0; lapses < LAPSES_MAX; lapses += 1) {
     const word = await limitersWord(plan, mailbox)
@@ -108,7 +113,7 @@ async function live(admitted: Plan, mailbox: Mailbox): Promise<Outcome> {
       case 'failed':
         return { ending: result.ending, attempt: null }
       case 'given-back':
-        plan = await durably('reserveAgain', { plan, notBeforeMs: result.notBeforeMs })
+        plan = await reserveAgain({ plan, notBeforeMs: result.notBeforeMs })
         break
       default:
         return result satisfies never
@@ -185,7 +190,7 @@ async function posted(plan: Plan, attempt: number, { results }: Mailbox): Promis
 
 async function settled(plan: Plan, { ending, attempt }: Outcome): Promise<RequestResult> {
   show(plan, { kind: 'settling', ending: ending.kind })
-  const settlement = await durably('settle', { requestId: plan.requestId, ending, attempt })
+  const settlement = await settle({ requestId: plan.requestId, ending, attempt })
   show(plan, { kind: 'ended', state: settlement.state, costUsd: settlement.costUsd })
   return { requestId: plan.requestId, ...settlement }
 }
@@ -237,18 +242,20 @@ function show(plan: Plan, phase: Phase): void {
 }
 
 /** A local activity first; where that takes too long, the same step as a regular one, retried without end. */
-async function durably<S extends Step>(
-  name: S,
-  input: Parameters<RequestActivities[S]>[0],
-): Promise<Done<S>> {
-  try {
-    return await (local[name] as StepFunction<S>)(input)
-  } catch (error) {
-    if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error
-    log.warn('a step goes on as a regular activity', { step: name, cause: error.cause?.message })
-    return await (regular[name] as StepFunction<S>)(input)
+function durable<Input, Result>(
+  first: (input: Input) => Promise<Result>,
+  then: (input: Input) => Promise<Result>,
+): (input: Input) => Promise<Result> {
+  return async (input) => {
+    try {
+      return await first(input)
+    } catch (error) {
+      if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error
+      log.warn('a step goes on as a regular activity', {
+        step: error.activityType,
+        cause: error.cause?.message,
+      })
+      return await then(input)
+    }
   }
 }
-
-type Done<S extends Step> = Awaited<ReturnType<RequestActivities[S]>>
-type StepFunction<S extends Step> = (input: Parameters<RequestActivities[S]>[0]) => Promise<Done<S>>

@@ -93,6 +93,6 @@ test('wrong rows are impossible', async () => {
     `update entry set held = 9007199254740993 where kind = 'hold'`,
     `delete from request where id = 'open'`,
   ]
-  for (const statement of wrong) await expect(sql.unsafe(statement), statement).rejects.toThrow()
+  for (const statement of wrong) await expect(sql.unsafe(statement), statement).rejects.toThrow(/violates/)
   expect(await checkLedger(sql)).toEqual([])
 })

@@ -61,7 +61,7 @@ describe('one object', () => {
     expect(await f.client(sql, { id: 'lost', tier: 'none' })).toMatchObject({
       refusal: { code: 'unknown-tier' },
     })
-    const budgets = [f.hard('lost', 5, { unit: 'none' } as object)].map((budget) => ({
+    const budgets = [f.hard('lost', 5)].map((budget) => ({
       ...budget,
       unit: 'none',
     }))
