@@ -4,8 +4,8 @@
 // N2  One NOTIFY is under way at a time; ids that come meanwhile go together in the next one.
 // N3  Nothing depends on a notification: who waits also looks again every RECHECK_MS.
 
-import type { ListenMeta } from 'postgres'
 import type { Sql } from './ledger/database.ts'
+import type { Listener } from './ledger/listener.ts'
 
 const CHANNEL = 'rm_changed'
 /** Postgres takes less than 8,000. */
@@ -16,7 +16,7 @@ const RECHECK_MS = 1_000
 export class Announcements {
   readonly #sql: Sql
   readonly #listeners = new Map<string, Set<() => void>>()
-  #listening: ListenMeta | null = null
+  #listening: Listener | null = null
   #pending = new Set<string>()
   #flushing: Promise<void> | null = null
 
@@ -31,7 +31,7 @@ export class Announcements {
 
   async stop(): Promise<void> {
     await this.#flushing
-    await this.#listening?.unlisten()
+    await this.#listening?.stop()
     this.#listening = null
   }
 

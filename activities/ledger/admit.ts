@@ -20,6 +20,7 @@ import { readFacts, type Previous } from './read-facts.ts'
 import { budgetFromRow, periodKey, planFromRow, type BudgetRow, type PlanRow } from './rows.ts'
 import { QueueDepths } from './queue-depths.ts'
 import { insertAdmitted, insertRefused, type Hold } from './insert-request.ts'
+import { timestamp } from './statement.ts'
 
 export async function admit(sql: Sql, ask: Ask, atMs: number): Promise<Admission> {
   const admission = await sql.begin((tx) => decide(sql, tx, ask, atMs))
@@ -95,7 +96,7 @@ async function refusalOfToday(tx: Transaction, { client }: Draft, atMs: number):
     tx<[{ requests: number }]>`
       select count(*) as requests
       from request
-      where client_id = ${client.id} and created_at >= ${dayStartMs} and state <> 'refused'`,
+      where client_id = ${client.id} and created_at >= ${timestamp(dayStartMs)} and state <> 'refused'`,
   ])
   return refusalOfDay(client, today.requests, atMs)
 }

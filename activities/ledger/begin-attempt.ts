@@ -4,6 +4,7 @@
 //     under its own number: the process that made it died, and a worker that knows the number answers as it did.
 
 import type { Sql } from './database.ts'
+import { timestamp } from './statement.ts'
 
 export type Begun =
   | { readonly kind: 'begun'; readonly attempt: number; readonly expiresAtMs: number }
@@ -23,17 +24,17 @@ export async function beginAttempt(sql: Sql, requestId: string, atMs: number): P
       where id = ${requestId} and kind = 'execution' and state in ('granted', 'executing')
       for no key update
     ), begun as (
-      update request r set state = 'executing', started_at = coalesce(r.started_at, ${atMs})
+      update request r set state = 'executing', started_at = coalesce(r.started_at, ${timestamp(atMs)})
       from granted g
       where r.id = g.id
       returning r.id, r.generation, g.attempt, g.state as state_before
     ), attempts as (
       insert into attempt (request_id, attempt, generation, begun_at, use)
-      select id, attempt, generation, ${atMs}, 'unknown' from begun
+      select id, attempt, generation, ${timestamp(atMs)}, 'unknown' from begun
       on conflict do nothing
     ), events as (
       insert into event (request_id, state, at, detail)
-      select id, 'executing', ${atMs}, jsonb_build_object('attempt', attempt)
+      select id, 'executing', ${timestamp(atMs)}, jsonb_build_object('attempt', attempt)
       from begun where state_before <> 'executing'
     )
     select attempt, expires_at from granted`

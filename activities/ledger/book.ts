@@ -5,8 +5,9 @@
 
 import type { Balance } from '../../domain/budget.ts'
 import { charge, charged, type Booking } from '../../domain/settlement.ts'
-import { jsonb, toTimestamp, type Transaction } from './database.ts'
+import type { Transaction } from './database.ts'
 import type { LockedHold } from './lock-holds.ts'
+import { jsonb, timestamp } from './statement.ts'
 
 export type ToBook = {
   readonly requestId: string
@@ -46,14 +47,14 @@ export async function book(
   await tx`
     with lines as (
       insert into cost_line (request_id, attempt, kind, item, units, cost, price_id, at)
-      select "requestId", attempt, kind, item, units, "costNanoUsd", "priceId", ${atMs}
-      from jsonb_to_recordset(${jsonb(tx, lines)}) as line
+      select "requestId", attempt, kind, item, units, "costNanoUsd", "priceId", ${timestamp(atMs)}
+      from jsonb_to_recordset(${jsonb(lines)}) as line
         ("requestId" text, attempt integer, kind text, item text, units bigint, "costNanoUsd" bigint,
          "priceId" bigint)
     ), entries as (
       insert into entry (request_id, admission, attempt, kind, budget_id, held, used, surcharge, at)
-      select "requestId", admission, attempt, kind, "budgetId", held, used, surcharge, ${atMs}
-      from jsonb_to_recordset(${jsonb(tx, entries)}) as entry
+      select "requestId", admission, attempt, kind, "budgetId", held, used, surcharge, ${timestamp(atMs)}
+      from jsonb_to_recordset(${jsonb(entries)}) as entry
         ("requestId" text, admission integer, attempt integer, kind text, "budgetId" bigint, held bigint,
          used bigint, surcharge bigint)
     ), holds as (
@@ -61,7 +62,7 @@ export async function book(
     )
     update budget_period p
     set held = b.held, used = b.used, surcharge = b.surcharge, crossed_at = b."crossedAt"
-    from jsonb_to_recordset(${jsonb(tx, periods)}) as b
+    from jsonb_to_recordset(${jsonb(periods)}) as b
       ("budgetId" bigint, "startsAt" timestamptz, held bigint, used bigint, surcharge bigint,
        "crossedAt" timestamptz)
     where p.budget_id = b."budgetId" and p.starts_at = b."startsAt"`
@@ -72,7 +73,7 @@ function periodsOf(holds: readonly LockedHold[], balances: Readonly<Record<strin
   const touched = new Map(holds.map((hold) => [hold.key, hold]))
   return [...touched.values()].map(({ key, budgetId, startsAtMs, balance }) => {
     const { held, used, surcharge, crossedAtMs } = balances[key] ?? balance
-    const crossedAt = crossedAtMs === null ? null : toTimestamp(crossedAtMs)
-    return { budgetId, startsAt: toTimestamp(startsAtMs), held, used, surcharge, crossedAt }
+    const crossedAt = crossedAtMs === null ? null : timestamp(crossedAtMs)
+    return { budgetId, startsAt: timestamp(startsAtMs), held, used, surcharge, crossedAt }
   })
 }

@@ -2,7 +2,8 @@
 //
 // C1  There is one version for everything; changes are made one after the other.
 
-import { jsonb, type Transaction } from './database.ts'
+import type { Transaction } from './database.ts'
+import { jsonb } from './statement.ts'
 
 export type ConfigKind = 'resource' | 'tier' | 'client' | 'template' | 'worker' | 'price' | 'budgets'
 
@@ -29,6 +30,6 @@ export async function recordChanges(
   await tx`
     insert into config_change (version, kind, id, actor, before, after)
     select ${version}, kind, id, ${actor}, nullif(before, 'null'), nullif(after, 'null')
-    from jsonb_to_recordset(${jsonb(tx, changes)}) as change (kind text, id text, before jsonb, after jsonb)
+    from jsonb_to_recordset(${jsonb(changes)}) as change (kind text, id text, before jsonb, after jsonb)
     on conflict (version, kind, id) do update set after = excluded.after`
 }

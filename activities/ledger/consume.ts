@@ -6,7 +6,8 @@
 import type { NanoUsd } from '../../domain/money.ts'
 import type { RequestKind, RequestState } from '../../domain/request.ts'
 import { toDemand, type Demand } from '../../domain/resource.ts'
-import { jsonb, type Sql, type Transaction } from './database.ts'
+import type { Sql, Transaction } from './database.ts'
+import { jsonb, timestamp } from './statement.ts'
 
 export type Consumption = {
   readonly reservationId: string
@@ -50,7 +51,7 @@ export async function consume(sql: Sql, consumption: Consumption, atMs: number):
       const cost = costNanoUsd === null ? row.toldCost : Math.max(costNanoUsd, row.toldCost ?? 0)
       await tx`
         insert into attempt (request_id, attempt, generation, begun_at, reported_at, use, consumed, cost)
-        values (${reservationId}, 1, ${generation}, ${atMs}, ${atMs}, 'reported', ${jsonb(tx, total)}, ${cost})
+        values (${reservationId}, 1, ${generation}, ${timestamp(atMs)}, ${timestamp(atMs)}, 'reported', ${jsonb(total)}, ${cost})
         on conflict (request_id, attempt) do update
         set reported_at = excluded.reported_at, use = 'reported', consumed = excluded.consumed, cost = excluded.cost`
     }

@@ -4,6 +4,7 @@ import { nextVersion, recordChanges } from './change-config.ts'
 import type { Sql, Transaction } from './database.ts'
 import { storeBudgets } from './put-budgets.ts'
 import type { DefinitionKind } from './put-definition.ts'
+import { identifier } from './statement.ts'
 
 export type Removed = { readonly version: number } | null
 
@@ -46,7 +47,7 @@ type Target = { readonly id: string; readonly actor: string }
 
 async function remove(tx: Transaction, kind: DefinitionKind, { id, actor }: Target): Promise<Removed> {
   const [gone] = await tx<{ definition: object }[]>`
-    delete from ${tx(kind)} where id = ${id} returning definition`
+    delete from ${identifier(kind)} where id = ${id} returning definition`
   if (gone === undefined) return null
   const version = await nextVersion(tx)
   await recordChanges(tx, [{ kind, id, before: gone.definition, after: null }], { version, actor })

@@ -8,9 +8,10 @@ import { sumUsd } from '../../domain/money.ts'
 import { bookingOf, sumUnits } from '../../domain/settlement.ts'
 import type { Decided } from './apply-effect.ts'
 import { book } from './book.ts'
-import { jsonb, type Transaction } from './database.ts'
+import type { Transaction } from './database.ts'
 import { lockHolds } from './lock-holds.ts'
 import { readUses } from './read-use.ts'
+import { jsonb } from './statement.ts'
 
 /** The rows are locked and written already. */
 export async function endReservations(tx: Transaction, ended: readonly Decided[]): Promise<void> {
@@ -31,7 +32,7 @@ export async function endReservations(tx: Transaction, ended: readonly Decided[]
     book(tx, toBook, holds, atMs),
     tx`
       update request r set actual = c.actual, actual_cost = c.cost
-      from jsonb_to_recordset(${jsonb(tx, costs)}) as c (id text, actual jsonb, cost bigint)
+      from jsonb_to_recordset(${jsonb(costs)}) as c (id text, actual jsonb, cost bigint)
       where r.id = c.id`,
   ])
 }

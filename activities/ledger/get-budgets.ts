@@ -9,10 +9,11 @@ import {
   type Budget,
 } from '../../domain/budget.ts'
 import { tierBudget } from '../../domain/hold.ts'
-import { jsonb, toTimestamp, type Queries } from './database.ts'
+import type { Queries } from './database.ts'
 import { budgetsOf } from './read-budgets.ts'
 import { readClient, readTier } from './read-config.ts'
 import { balanceFromRow, type BalanceRow } from './rows.ts'
+import { jsonb, timestamp } from './statement.ts'
 
 export type BudgetStanding = {
   readonly budget: Budget
@@ -55,11 +56,11 @@ async function balancesOf(
   if (budgets.length === 0) return []
   const wanted = budgets.map((budget, nth) => {
     const { scope, unit, period, timezone } = budget
-    return { nth, scope, unit, period, timezone, startsAt: toTimestamp(spanOf(budget, nowMs).startMs) }
+    return { nth, scope, unit, period, timezone, startsAt: timestamp(spanOf(budget, nowMs).startMs) }
   })
   const rows = await sql<(BalanceRow & { nth: number })[]>`
     select nth, held, used, surcharge, crossed_at
-    from jsonb_to_recordset(${jsonb(sql, wanted)}) as wanted
+    from jsonb_to_recordset(${jsonb(wanted)}) as wanted
       (nth integer, scope text, unit text, period text, timezone text, "startsAt" timestamptz)
     join budget using (scope, unit, period, timezone)
     join budget_period p on p.budget_id = budget.id and p.starts_at = "startsAt"`

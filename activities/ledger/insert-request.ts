@@ -9,7 +9,8 @@ import type { Ask } from '../../domain/ask.ts'
 import type { Refusal } from '../../domain/failure.ts'
 import { fromDemand } from '../../domain/resource.ts'
 import { ancestorPaths } from '../../domain/scope.ts'
-import { jsonb, toTimestamp, type Transaction } from './database.ts'
+import type { Transaction } from './database.ts'
+import { insertRow, jsonb, setRow, timestamp, type Value } from './statement.ts'
 
 export type Hold = { readonly budgetId: number; readonly startsAtMs: number; readonly amount: number }
 
@@ -27,52 +28,52 @@ export async function insertAdmitted(tx: Transaction, admitted: Admitted): Promi
   const { ask, draft, plan, isAgain } = admitted
   const state = plan.deferUntilMs === null ? 'waiting' : 'deferred'
   const row = {
-    ...columnsOf(tx, ask),
+    ...columnsOf(ask),
     tier: plan.tier,
     state,
     generation: plan.generation,
     admission: plan.generation,
     urgency: plan.urgency,
     worker: plan.call?.worker ?? null,
-    ...callColumns(tx, plan),
+    ...callColumns(plan),
     maxConcurrent: plan.maxConcurrent,
-    demand: jsonb(tx, fromDemand(plan.demand)),
+    demand: jsonb(fromDemand(plan.demand)),
     demandFrom: draft.demandFrom,
     estimatedCost: plan.estimatedNanoUsd,
     configVersion: plan.configVersion,
-    createdAt: plan.admittedAtMs,
-    deferUntil: plan.deferUntilMs,
-    waitUntil: plan.waitUntilMs,
+    createdAt: timestamp(plan.admittedAtMs),
+    deferUntil: timestamp(plan.deferUntilMs),
+    waitUntil: timestamp(plan.waitUntilMs),
     longestWaitMs: draft.longestWaitMs,
-    deadline: plan.deadlineMs,
+    deadline: timestamp(plan.deadlineMs),
     leaseMs: plan.leaseMs,
     endedAt: null,
     refusal: null,
   }
   const holds = admitted.holds.map(({ budgetId, startsAtMs, amount }) => ({
     budget_id: budgetId,
-    starts_at: toTimestamp(startsAtMs),
+    starts_at: timestamp(startsAtMs),
     amount,
   }))
   const written = await tx`
     with written as (${write(tx, ask.id, row, isAgain)}),
     held as (
       select id, admission, budget_id, starts_at, amount
-      from written, jsonb_to_recordset(${jsonb(tx, holds)})
+      from written, jsonb_to_recordset(${jsonb(holds)})
         as hold (budget_id bigint, starts_at timestamptz, amount bigint)
     ), holds as (
       insert into hold (request_id, admission, budget_id, starts_at, amount, is_open)
       select id, admission, budget_id, starts_at, amount, true from held
     ), entries as (
       insert into entry (request_id, admission, attempt, kind, budget_id, held, used, surcharge, at)
-      select id, admission, 0, 'hold', budget_id, amount, 0, 0, ${plan.admittedAtMs} from held
+      select id, admission, 0, 'hold', budget_id, amount, 0, 0, ${timestamp(plan.admittedAtMs)} from held
     ), balances as (
       update budget_period p set held = p.held + h.amount
       from held h
       where p.budget_id = h.budget_id and p.starts_at = h.starts_at and h.amount > 0
     ), events as (
       insert into event (request_id, state, at)
-      select id, reached.state, ${plan.admittedAtMs}
+      select id, reached.state, ${timestamp(plan.admittedAtMs)}
       from written, (values (1, 'admitted'), (2, ${state})) as reached (nth, state)
       order by nth
     )
@@ -94,7 +95,7 @@ type Refused = {
 export async function insertRefused(tx: Transaction, refused: Refused): Promise<boolean> {
   const { ask, refusal, tier, generation, configVersion, atMs, isAgain } = refused
   const row = {
-    ...columnsOf(tx, ask),
+    ...columnsOf(ask),
     tier,
     state: 'refused',
     generation,
@@ -104,18 +105,18 @@ export async function insertRefused(tx: Transaction, refused: Refused): Promise<
     call: null,
     input: null,
     maxConcurrent: null,
-    demand: jsonb(tx, ask.resources ?? {}),
+    demand: jsonb(ask.resources ?? {}),
     demandFrom: null,
     estimatedCost: 0,
     configVersion,
-    createdAt: atMs,
+    createdAt: timestamp(atMs),
     deferUntil: null,
     waitUntil: null,
     longestWaitMs: null,
     deadline: null,
     leaseMs: null,
-    endedAt: atMs,
-    refusal: jsonb(tx, refusal),
+    endedAt: timestamp(atMs),
+    refusal: jsonb(refusal),
   }
   const written = await write(tx, ask.id, row, isAgain)
   return written.length > 0
@@ -131,31 +132,31 @@ const CLEARED = {
   error: null,
 }
 
-function write(tx: Transaction, id: string, row: Record<string, never> | object, isAgain: boolean) {
+function write(tx: Transaction, id: string, row: Readonly<Record<string, Value>>, isAgain: boolean) {
   return isAgain
-    ? tx`update request set ${tx({ ...row, ...CLEARED })}
+    ? tx`update request set ${setRow({ ...row, ...CLEARED })}
          where id = ${id} and state = 'refused' returning id, admission`
-    : tx`insert into request ${tx({ ...row })} on conflict (id) do nothing returning id, admission`
+    : tx`insert into request ${insertRow(row)} on conflict (id) do nothing returning id, admission`
 }
 
-function columnsOf(tx: Transaction, ask: Ask) {
+function columnsOf(ask: Ask) {
   const paths = ancestorPaths(ask.clientId, ask.scope)
   return {
     id: ask.id,
     kind: ask.kind,
     bodyHash: ask.bodyHash,
     clientId: ask.clientId,
-    scope: jsonb(tx, ask.scope),
+    scope: jsonb(ask.scope),
     scopePath: paths[paths.length - 1] ?? ask.clientId,
-    labels: jsonb(tx, ask.kind === 'execution' ? ask.labels : {}),
+    labels: jsonb(ask.kind === 'execution' ? ask.labels : {}),
     askedUrgency: ask.urgency,
     accuracy: ask.kind === 'execution' ? ask.accuracy : null,
     template: ask.kind === 'execution' ? ask.template : null,
   }
 }
 
-function callColumns(tx: Transaction, { call }: Plan) {
+function callColumns({ call }: Plan) {
   if (call === null) return { call: null, input: null }
   const { input, ...rest } = call
-  return { call: jsonb(tx, rest), input: jsonb(tx, input) }
+  return { call: jsonb(rest), input: jsonb(input) }
 }

@@ -1,6 +1,7 @@
 // API keys: only their hashes are kept.
 
 import type { Queries } from './database.ts'
+import { timestamp } from './statement.ts'
 
 export const KEY_SCOPES = ['execute', 'read', 'internal', 'admin'] as const
 export type KeyScope = (typeof KEY_SCOPES)[number]
@@ -19,14 +20,14 @@ export async function createKey(sql: Queries, key: Key & { readonly hash: string
   const { keyId, hash, clientId, scopes, label, createdAtMs, expiresAtMs } = key
   await sql`
     insert into api_key (id, hash, client_id, scopes, label, created_at, expires_at)
-    values (${keyId}, ${hash}, ${clientId}, ${[...scopes]}, ${label}, ${createdAtMs}, ${expiresAtMs})`
+    values (${keyId}, ${hash}, ${clientId}, ${[...scopes]}, ${label}, ${timestamp(createdAtMs)}, ${timestamp(expiresAtMs)})`
 }
 
 /** Null where no such key is valid at `atMs`. */
 export async function findKeyByHash(sql: Queries, hash: string, atMs: number): Promise<Key | null> {
   const [row] = await sql<KeyRow[]>`
     select id, client_id, scopes, label, created_at, expires_at
-    from api_key where hash = ${hash} and (expires_at is null or expires_at > ${atMs})`
+    from api_key where hash = ${hash} and (expires_at is null or expires_at > ${timestamp(atMs)})`
   return row === undefined ? null : fromRow(row)
 }
 

@@ -1,6 +1,7 @@
 // The state that the limiter last published: JSON text, which nobody here looks into.
 
 import type { Queries } from './database.ts'
+import { timestamp } from './statement.ts'
 
 /** An older state never replaces a newer one. */
 export async function writeLimiterView(
@@ -10,7 +11,7 @@ export async function writeLimiterView(
   snapshot: string,
 ): Promise<void> {
   await sql`
-    insert into limiter_view (limiter_group, as_of, snapshot) values (${group}, ${asOfMs}, ${snapshot})
+    insert into limiter_view (limiter_group, as_of, snapshot) values (${group}, ${timestamp(asOfMs)}, ${snapshot})
     on conflict (limiter_group) do update set as_of = excluded.as_of, snapshot = excluded.snapshot
     where limiter_view.as_of < excluded.as_of`
 }
@@ -24,6 +25,6 @@ export async function readLimiterView(
   newerThanMs: number,
 ): Promise<PublishedView | null> {
   const [row] = await sql<{ asOf: number; snapshot: string }[]>`
-    select as_of, snapshot from limiter_view where limiter_group = ${group} and as_of > ${newerThanMs}`
+    select as_of, snapshot from limiter_view where limiter_group = ${group} and as_of > ${timestamp(newerThanMs)}`
   return row === undefined ? null : { asOfMs: row.asOf, snapshot: row.snapshot }
 }

@@ -7,6 +7,7 @@ import type { Urgency } from '../../domain/priority.ts'
 import type { NanoUsd } from '../../domain/money.ts'
 import type { Queries } from './database.ts'
 import { REFUSED_KEPT_MS } from './read-request.ts'
+import { timestamp } from './statement.ts'
 
 export type ListedRequest = {
   readonly id: string
@@ -46,11 +47,11 @@ export async function listRequests(
            granted_at as "grantedAtMs", ended_at as "endedAtMs", estimated_cost as "estimatedNanoUsd",
            actual_cost as "actualNanoUsd"
     from request
-    where (state <> 'refused' or created_at > ${nowMs - REFUSED_KEPT_MS})
+    where (state <> 'refused' or created_at > ${timestamp(nowMs - REFUSED_KEPT_MS)})
       ${kind === null ? sql`` : sql`and kind = ${kind}`}
       ${clientId === null ? sql`` : sql`and client_id = ${clientId}`}
       ${state === null ? sql`` : sql`and state = ${state}`}
-      ${after === null ? sql`` : sql`and (created_at, id) < (${after.createdAtMs}, ${after.id})`}
+      ${after === null ? sql`` : sql`and (created_at, id) < (${timestamp(after.createdAtMs)}, ${after.id})`}
     order by created_at desc, id desc
     limit ${limit + 1}`
   const page = items.slice(0, limit)

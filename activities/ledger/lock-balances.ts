@@ -5,8 +5,9 @@
 // B3  Rows of clients and requests are locked before periods, never after.
 
 import type { Balance } from '../../domain/budget.ts'
-import { jsonb, toTimestamp, type Transaction } from './database.ts'
+import type { Transaction } from './database.ts'
 import { balanceFromRow, periodKey, type BalanceRow } from './rows.ts'
+import { jsonb, timestamp } from './statement.ts'
 
 export type PeriodOfBudget = { readonly budgetId: number; readonly startsAtMs: number }
 
@@ -52,7 +53,7 @@ async function lock(
 function wanted(tx: Transaction, periods: readonly PeriodOfBudget[]) {
   const rows = periods.map(({ budgetId, startsAtMs }) => ({
     budget_id: budgetId,
-    starts_at: toTimestamp(startsAtMs),
+    starts_at: timestamp(startsAtMs),
   }))
-  return tx`jsonb_to_recordset(${jsonb(tx, rows)}) as wanted (budget_id bigint, starts_at timestamptz)`
+  return tx`jsonb_to_recordset(${jsonb(rows)}) as wanted (budget_id bigint, starts_at timestamptz)`
 }

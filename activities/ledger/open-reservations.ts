@@ -11,6 +11,7 @@ import { toDemand } from '../../domain/resource.ts'
 import type { Adopt, Reserve } from '../../limiter/event.ts'
 import type { Queries } from './database.ts'
 import { listResources } from './read-config.ts'
+import { timestamp } from './statement.ts'
 
 type GrantRow = {
   readonly id: string
@@ -32,7 +33,7 @@ export async function knownGrants(sql: Queries, nowMs: number): Promise<Adopt[]>
            case when ended_at is null then expires_at end as expires_at
     from request
     where granted_at is not null
-      and (state in ('granted', 'executing') or granted_at >= ${sinceMs})
+      and (state in ('granted', 'executing') or granted_at >= ${timestamp(sinceMs)})
     order by granted_at, id`
   return rows.map(({ id, generation, clientId, units, grantedAt, expiresAt }) => ({
     kind: 'adopt',
@@ -64,7 +65,7 @@ export async function waitingReservations(sql: Queries, nowMs: number): Promise<
     select id, generation, client_id, tier, max_concurrent, urgency, demand,
            coalesce(defer_until, created_at) as enqueued_at, wait_until, lease_ms
     from request
-    where state = 'waiting' or (state = 'deferred' and defer_until <= ${nowMs})
+    where state = 'waiting' or (state = 'deferred' and defer_until <= ${timestamp(nowMs)})
     order by created_at, id`
   return rows.map((row) => ({
     kind: 'reserve',

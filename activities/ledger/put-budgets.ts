@@ -4,8 +4,9 @@ import { USD_UNIT, type Budget } from '../../domain/budget.ts'
 import type { Refusal } from '../../domain/failure.ts'
 import * as refusals from '../../domain/refusals.ts'
 import { nextVersion, recordChanges, type Stored } from './change-config.ts'
-import { jsonb, type Sql, type Transaction } from './database.ts'
+import type { Sql, Transaction } from './database.ts'
 import { budgetFromRow, type BudgetRow } from './rows.ts'
+import { jsonb } from './statement.ts'
 
 /** A refusal where the unit of a budget is unknown: nothing was written. */
 export async function putBudgets(
@@ -61,7 +62,7 @@ async function insert(tx: Transaction, scope: string, budgets: readonly Budget[]
                         overage_multiplier, overage_max)
     select ${scope}, unit, period, timezone, 'own', true, amount, enforcement, "graceMs",
            "overageMultiplier", "overageMax"
-    from jsonb_to_recordset(${jsonb(tx, budgets)}) as budget
+    from jsonb_to_recordset(${jsonb(budgets)}) as budget
       (unit text, period text, timezone text, amount bigint, enforcement text, "graceMs" bigint,
        "overageMultiplier" numeric, "overageMax" bigint)
     order by unit, period, timezone

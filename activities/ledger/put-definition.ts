@@ -1,7 +1,8 @@
 // Writes the definition of a configured object; the counters that belong to it are kept.
 
 import { nextVersion, recordChanges, type Stored } from './change-config.ts'
-import { jsonb, type Sql, type Transaction } from './database.ts'
+import type { Sql, Transaction } from './database.ts'
+import { identifier, jsonb } from './statement.ts'
 
 export type DefinitionKind = 'resource' | 'tier' | 'client' | 'template' | 'worker'
 
@@ -22,9 +23,11 @@ export async function storeDefinition(
   { kind, id, definition }: Definition,
   by: By,
 ): Promise<Stored> {
-  const [before] = await tx<{ definition: object }[]>`select definition from ${tx(kind)} where id = ${id}`
+  const [before] = await tx<
+    { definition: object }[]
+  >`select definition from ${identifier(kind)} where id = ${id}`
   await tx`
-    insert into ${tx(kind)} (id, definition) values (${id}, ${jsonb(tx, definition)})
+    insert into ${identifier(kind)} (id, definition) values (${id}, ${jsonb(definition)})
     on conflict (id) do update set definition = excluded.definition`
   const change = { kind, id, before: before?.definition ?? null, after: definition }
   await recordChanges(tx, [change], by)

@@ -3,6 +3,7 @@
 import type { Price } from '../../domain/price.ts'
 import { nextVersion, recordChanges, type Stored } from './change-config.ts'
 import type { Sql, Transaction } from './database.ts'
+import { timestamp } from './statement.ts'
 
 export type PriceChange = Omit<Price, 'id'>
 
@@ -24,7 +25,7 @@ export async function storePrice(tx: Transaction, price: PriceChange, by: By): P
   const { resourceId, effectiveFromMs, perUnitUsd, source } = price
   await tx`
     insert into price (resource_id, effective_from, per_unit_usd, source)
-    values (${resourceId}, ${effectiveFromMs}, ${perUnitUsd}, ${source})`
+    values (${resourceId}, ${timestamp(effectiveFromMs)}, ${perUnitUsd}, ${source})`
   const change = {
     kind: 'price',
     id: `${resourceId}@${effectiveFromMs}`,

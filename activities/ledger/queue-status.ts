@@ -2,6 +2,7 @@
 
 import { queueClassOf, type QueueClass } from '../../domain/priority.ts'
 import type { Queries } from './database.ts'
+import { timestamp } from './statement.ts'
 
 export type AverageWaits = {
   /** Milliseconds; a class or resource without a grant in that time is not there. */
@@ -26,7 +27,7 @@ export async function averageWaits(sql: Queries, nowMs: number): Promise<Average
       select demand,
              greatest(0, extract(epoch from granted_at - coalesce(defer_until, created_at)) * 1000)::bigint as waited
       from request
-      where granted_at > ${nowMs - LATELY_MS}
+      where granted_at > ${timestamp(nowMs - LATELY_MS)}
       order by granted_at desc
       limit ${GRANTS_MAX}
     )

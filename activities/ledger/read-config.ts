@@ -8,6 +8,7 @@ import type { Tier } from '../../domain/tier.ts'
 import type { Worker } from '../../domain/worker.ts'
 import type { Queries } from './database.ts'
 import type { DefinitionKind } from './put-definition.ts'
+import { identifier, timestamp } from './statement.ts'
 
 export async function configVersion(sql: Queries): Promise<number> {
   const [row] = await sql<[{ version: number }]>`select version from config`
@@ -71,18 +72,18 @@ export async function pricesAt(
   atMs: number,
 ): Promise<Record<string, Price>> {
   const rows = await sql<{ id: string; price: Price | null }[]>`
-    select id, price_in_force(id, ${atMs}) as price from unnest(${resourceIds as string[]}::text[]) as id`
+    select id, price_in_force(id, ${timestamp(atMs)}) as price from unnest(${resourceIds as string[]}::text[]) as id`
   const prices: Record<string, Price> = {}
   for (const { id, price } of rows) if (price !== null) prices[id] = price
   return prices
 }
 
 async function one<T>(sql: Queries, kind: DefinitionKind, id: string): Promise<T | null> {
-  const [row] = await sql<{ definition: T }[]>`select definition from ${sql(kind)} where id = ${id}`
+  const [row] = await sql<{ definition: T }[]>`select definition from ${identifier(kind)} where id = ${id}`
   return row?.definition ?? null
 }
 
 async function all<T>(sql: Queries, kind: DefinitionKind): Promise<readonly T[]> {
-  const rows = await sql<{ definition: T }[]>`select definition from ${sql(kind)} order by id`
+  const rows = await sql<{ definition: T }[]>`select definition from ${identifier(kind)} order by id`
   return rows.map(({ definition }) => definition)
 }

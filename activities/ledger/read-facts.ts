@@ -9,8 +9,9 @@ import type { Resource } from '../../domain/resource.ts'
 import type { Template } from '../../domain/template.ts'
 import type { Tier } from '../../domain/tier.ts'
 import type { Worker } from '../../domain/worker.ts'
-import { jsonb, type Queries } from './database.ts'
+import type { Queries } from './database.ts'
 import type { BudgetRow } from './rows.ts'
+import { jsonb, timestamp } from './statement.ts'
 
 export type LedgerFacts = {
   readonly facts: Facts
@@ -52,7 +53,7 @@ export async function readFacts(sql: Queries, { ask, paths, atMs }: Asked): Prom
     ), wanted as (
       -- More than is asked, so that the choice among them is made in one place.
       select jsonb_object_keys(
-        coalesce(${jsonb(sql, ask.resources)}::jsonb, '{}')
+        coalesce(${jsonb(ask.resources)}::jsonb, '{}')
         || coalesce((select nullif(definition -> 'resources', 'null') from asked_template), '{}')
         || coalesce((select definition -> 'typical' from asked_worker), '{}')) as id
     )
@@ -64,7 +65,7 @@ export async function readFacts(sql: Queries, { ask, paths, atMs }: Asked): Prom
       (select definition from asked_worker) as worker,
       (select jsonb_agg(jsonb_build_object(
          'definition', r.definition,
-         'price', price_in_force(r.id, ${atMs})))
+         'price', price_in_force(r.id, ${timestamp(atMs)})))
        from wanted join resource r using (id)) as resources,
       (select jsonb_agg(jsonb_build_object(
          'id', id, 'scope', scope, 'depth', depth, 'unit', unit, 'period', period, 'timezone', timezone,

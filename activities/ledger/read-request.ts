@@ -12,6 +12,7 @@ import { toDemand, type Demand } from '../../domain/resource.ts'
 import type { Scope } from '../../domain/scope.ts'
 import type { Blocking } from '../../limiter/effect.ts'
 import type { Queries } from './database.ts'
+import { timestamp } from './statement.ts'
 
 export type RequestRecord = {
   readonly id: string
@@ -105,7 +106,7 @@ export async function readRequest(sql: Queries, id: string, nowMs: number): Prom
             from (select state, at, detail, sequence from event
                   where request_id = ${id} order by sequence limit ${TIMELINE_MAX}) as first_events) as timeline
     from request r
-    where id = ${id} and (state <> 'refused' or created_at > ${nowMs - REFUSED_KEPT_MS})`
+    where id = ${id} and (state <> 'refused' or created_at > ${timestamp(nowMs - REFUSED_KEPT_MS)})`
   return row === undefined ? null : fromRow(row)
 }
 

@@ -7,6 +7,7 @@ import { concurrencyOf } from '../../domain/client.ts'
 import type { Queries } from './database.ts'
 import { getBudgets, type BudgetStanding } from './get-budgets.ts'
 import { readClient, readTier } from './read-config.ts'
+import { timestamp } from './statement.ts'
 
 export type CurrentUsage = {
   readonly budgets: readonly BudgetStanding[]
@@ -43,11 +44,11 @@ type Counts = { readonly today: number; readonly month: number; readonly holding
 async function countRequests(sql: Queries, clientId: string, nowMs: number): Promise<Counts> {
   const { dayMs, monthMs } = startsOf(nowMs)
   const [row] = await sql<[Counts]>`
-    select count(*) as month, count(*) filter (where created_at >= ${dayMs}) as today,
+    select count(*) as month, count(*) filter (where created_at >= ${timestamp(dayMs)}) as today,
            (select count(*) from request
             where client_id = ${clientId} and state in ('granted', 'executing')) as holding
     from request
-    where client_id = ${clientId} and created_at >= ${monthMs} and state <> 'refused'`
+    where client_id = ${clientId} and created_at >= ${timestamp(monthMs)} and state <> 'refused'`
   return row
 }
 
@@ -59,9 +60,9 @@ async function sumResources(
   const { dayMs, monthMs } = startsOf(nowMs)
   const rows = await sql<{ id: string; today: number; month: number }[]>`
     select used.key as id, sum(used.value::bigint)::bigint as month,
-           coalesce(sum(used.value::bigint) filter (where created_at >= ${dayMs}), 0)::bigint as today
+           coalesce(sum(used.value::bigint) filter (where created_at >= ${timestamp(dayMs)}), 0)::bigint as today
     from request, jsonb_each_text(actual) as used
-    where client_id = ${clientId} and created_at >= ${monthMs} and actual is not null
+    where client_id = ${clientId} and created_at >= ${timestamp(monthMs)} and actual is not null
     group by used.key
     order by used.key`
   return Object.fromEntries(rows.map(({ id, today, month }) => [id, { today, month }]))

@@ -9,7 +9,7 @@ import { budgetFromRow, type BudgetRow } from './rows.ts'
 export type WholeConfig = { readonly version: number; readonly catalogue: Catalogue }
 
 export async function readWholeConfig(sql: Sql): Promise<WholeConfig> {
-  return await sql.begin('isolation level repeatable read read only', readAll)
+  return await sql.begin(readAll, 'isolation level repeatable read read only')
 }
 
 export async function readAll(sql: Queries): Promise<WholeConfig> {

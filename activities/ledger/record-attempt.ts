@@ -7,9 +7,10 @@ import type { Use } from '../../domain/report.ts'
 import { bookingOf, correctionOf, sumUnits } from '../../domain/settlement.ts'
 import { fromDemand, toDemand } from '../../domain/resource.ts'
 import { book } from './book.ts'
-import { jsonb, type Queries, type Sql, type Transaction } from './database.ts'
+import type { Queries, Sql, Transaction } from './database.ts'
 import { lockHolds } from './lock-holds.ts'
 import { readUse } from './read-use.ts'
+import { jsonb, timestamp, type Fragment } from './statement.ts'
 
 export type Recorded =
   | { readonly kind: 'recorded' }
@@ -46,12 +47,12 @@ type Report = {
 async function store(
   sql: Queries,
   { requestId, attempt, use, atMs }: Report,
-  expected: ReturnType<Queries>,
+  expected: Fragment,
 ): Promise<boolean> {
   const { count } = await sql`
     update attempt
-    set use = ${use.kind}, reported_at = ${atMs},
-        consumed = ${use.kind === 'reported' ? jsonb(sql, use.consumed) : null},
+    set use = ${use.kind}, reported_at = ${timestamp(atMs)},
+        consumed = ${use.kind === 'reported' ? jsonb(use.consumed) : null},
         cost = ${use.kind === 'reported' ? use.costNanoUsd : null}
     from (select id from request where id = ${requestId} and ${expected} for no key update) as request
     where request_id = request.id and attempt = ${attempt} and use = 'unknown'`
@@ -73,7 +74,7 @@ async function correct(tx: Transaction, { requestId, attempt, use, atMs }: Repor
     book(tx, [{ requestId, admission: row.admission, bookings: [correction] }], holds, atMs),
     tx`
       update request
-      set actual_cost = actual_cost + ${correction.costNanoUsd}, actual = ${jsonb(tx, actual)}
+      set actual_cost = actual_cost + ${correction.costNanoUsd}, actual = ${jsonb(actual)}
       where id = ${requestId}`,
   ])
 }

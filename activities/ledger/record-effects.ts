@@ -8,8 +8,9 @@ import { isFinal, type RequestKind } from '../../domain/request.ts'
 import type { Effect } from '../../limiter/effect.ts'
 import { applyEffect, type Applied, type Decided, type EffectOnOne } from './apply-effect.ts'
 import { writeAppliedVersion } from './applied-version.ts'
-import { jsonb, toTimestamp, type Sql, type Transaction } from './database.ts'
+import type { Sql, Transaction } from './database.ts'
 import { endReservations } from './end-reservations.ts'
+import { jsonb, timestamp } from './statement.ts'
 
 export type DeliveredTo = {
   readonly effect: Effect
@@ -77,7 +78,7 @@ async function lock(tx: Transaction, ids: readonly string[]): Promise<readonly D
 }
 
 async function write(tx: Transaction, rows: readonly Decided[], events: readonly Recorded[]): Promise<void> {
-  const time = (atMs: number | null) => (atMs === null ? null : toTimestamp(atMs))
+  const time = (atMs: number | null) => (atMs === null ? null : timestamp(atMs))
   const columns = rows.map((row) => ({
     ...row,
     eta: time(row.eta),
@@ -86,12 +87,12 @@ async function write(tx: Transaction, rows: readonly Decided[], events: readonly
     expiresAt: time(row.expiresAt),
     endedAt: time(row.endedAt),
   }))
-  const recorded = events.map((event, nth) => ({ ...event, nth, at: toTimestamp(event.atMs) }))
+  const recorded = events.map((event, nth) => ({ ...event, nth, at: timestamp(event.atMs) }))
   await tx`
     with events as (
       insert into event (request_id, state, at, detail)
       select "requestId", state, at, nullif(detail, 'null')
-      from jsonb_to_recordset(${jsonb(tx, recorded)}) as e
+      from jsonb_to_recordset(${jsonb(recorded)}) as e
         (nth integer, "requestId" text, state text, at timestamptz, detail jsonb)
       order by nth
     )
@@ -101,7 +102,7 @@ async function write(tx: Transaction, rows: readonly Decided[], events: readonly
         decided_version = d."decidedVersion", granted_at = d."grantedAt", start_by = d."startBy",
         expires_at = d."expiresAt", left_units = nullif(d."leftUnits", 'null'), is_late = d."isLate",
         ended_at = d."endedAt", error = nullif(d.error, 'null'), refusal = nullif(d.refusal, 'null')
-    from jsonb_to_recordset(${jsonb(tx, columns)}) as d
+    from jsonb_to_recordset(${jsonb(columns)}) as d
       (id text, state text, position integer, eta timestamptz, "waitingFor" jsonb, "waitedFor" jsonb,
        "decidedVersion" bigint, "grantedAt" timestamptz, "startBy" timestamptz, "expiresAt" timestamptz,
        "leftUnits" jsonb, "isLate" boolean, "endedAt" timestamptz, error jsonb, refusal jsonb)

@@ -10,9 +10,10 @@ import { isFinal, type RequestKind, type RequestState } from '../../domain/reque
 import { fromDemand, toDemand, type Demand } from '../../domain/resource.ts'
 import { bookingOf, correctionOf, type Attempt, type Booking } from '../../domain/settlement.ts'
 import { book } from './book.ts'
-import { jsonb, type Sql, type Transaction } from './database.ts'
+import type { Sql, Transaction } from './database.ts'
 import { lockHolds } from './lock-holds.ts'
 import { readUse } from './read-use.ts'
+import { jsonb, timestamp } from './statement.ts'
 
 export type Release = {
   readonly reservationId: string
@@ -98,7 +99,7 @@ async function keepHeld(tx: Transaction, { reservationId }: Release, row: Row, a
       returning id, generation
     )
     insert into attempt (request_id, attempt, generation, begun_at, use)
-    select id, 1, generation, ${atMs}, 'unknown' from held
+    select id, 1, generation, ${timestamp(atMs)}, 'unknown' from held
     on conflict (request_id, attempt) do update
     set use = 'unknown', consumed = null, cost = null, reported_at = null, begun_at = excluded.begun_at`
 }
@@ -119,8 +120,8 @@ async function settle(tx: Transaction, given: Release, row: Row, atMs: number): 
   const now = bookingOf(attempt, reserved)
   await tx`
     insert into attempt (request_id, attempt, generation, begun_at, reported_at, use, consumed, cost)
-    values (${reservationId}, 1, ${row.generation}, ${row.grantedAt}, ${atMs}, 'reported',
-            ${jsonb(tx, consumed)}, ${costNanoUsd})
+    values (${reservationId}, 1, ${row.generation}, ${timestamp(row.grantedAt)}, ${timestamp(atMs)}, 'reported',
+            ${jsonb(consumed)}, ${costNanoUsd})
     on conflict (request_id, attempt) do update
     set reported_at = excluded.reported_at, use = 'reported', consumed = excluded.consumed, cost = excluded.cost`
   // Booked before where the lease ended with a running total, or where unknown use was assumed.
@@ -134,14 +135,14 @@ async function settle(tx: Transaction, given: Release, row: Row, atMs: number): 
   await tx`
     with settled as (
       update request
-      set state = ${state}, ended_at = coalesce(ended_at, ${atMs}), outcome = ${outcome},
-          release_hash = ${contentHash}, is_late = ${late}, actual = ${jsonb(tx, fromDemand(now.units))},
+      set state = ${state}, ended_at = coalesce(ended_at, ${timestamp(atMs)}), outcome = ${outcome},
+          release_hash = ${contentHash}, is_late = ${late}, actual = ${jsonb(fromDemand(now.units))},
           actual_cost = ${now.costNanoUsd}
       where id = ${reservationId}
       returning id
     )
     insert into event (request_id, state, at)
-    select id, ${state}, ${atMs} from settled where ${!isFinal(row.state)}`
+    select id, ${state}, ${timestamp(atMs)} from settled where ${!isFinal(row.state)}`
   const { units: settled, costNanoUsd: cost } = now
   return { kind: 'settled', settled, costNanoUsd: cost, late, replayed: false, generation: row.generation }
 }

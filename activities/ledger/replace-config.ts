@@ -14,6 +14,7 @@ import { storeBudgets } from './put-budgets.ts'
 import { storeDefinition, type Definition, type DefinitionKind } from './put-definition.ts'
 import { storePrice } from './put-price.ts'
 import { readAll } from './read-whole-config.ts'
+import { identifier } from './statement.ts'
 
 export type Replaced =
   | { readonly kind: 'replaced'; readonly version: number }
@@ -100,7 +101,7 @@ function byKey(a: Budget, b: Budget): number {
 }
 
 async function remove(tx: Transaction, { kind, id, definition }: Definition, by: By): Promise<void> {
-  await tx`delete from ${tx(kind)} where id = ${id}`
+  await tx`delete from ${identifier(kind)} where id = ${id}`
   const change: ConfigChange = { kind, id, before: definition, after: null }
   await recordChanges(tx, [change], by)
 }

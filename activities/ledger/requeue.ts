@@ -9,6 +9,7 @@ import { isFinal, type RequestState } from '../../domain/request.ts'
 import type { Sql } from './database.ts'
 import { readUse } from './read-use.ts'
 import { usedUnder } from './settle-execution.ts'
+import { timestamp } from './statement.ts'
 
 export type Requeued = {
   readonly plan: Plan
@@ -44,14 +45,14 @@ export async function requeue(sql: Sql, { plan, notBeforeMs }: Requeue, atMs: nu
     await tx`
       with queued as (
         update request
-        set state = 'waiting', generation = generation + 1, wait_until = ${waitUntilMs},
+        set state = 'waiting', generation = generation + 1, wait_until = ${timestamp(waitUntilMs)},
             granted_at = null, start_by = null, expires_at = null,
             position = null, eta = null, waiting_for = null, left_units = null
         where id = ${requestId}
         returning id, generation
       )
       insert into event (request_id, state, at, detail)
-      select id, 'waiting', ${atMs}, jsonb_build_object('generation', generation) from queued`
+      select id, 'waiting', ${timestamp(atMs)}, jsonb_build_object('generation', generation) from queued`
     return { plan: { ...plan, generation: generation + 1, waitUntilMs }, settled }
   })
 }

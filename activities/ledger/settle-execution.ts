@@ -10,9 +10,10 @@ import { isFinal, type FinalState, type RequestState } from '../../domain/reques
 import { nano, sumUsd, type NanoUsd } from '../../domain/money.ts'
 import { bookingOf, sumUnits, type Attempt } from '../../domain/settlement.ts'
 import { book } from './book.ts'
-import { jsonb, type Sql, type Transaction } from './database.ts'
+import type { Sql, Transaction } from './database.ts'
 import { lockHolds } from './lock-holds.ts'
 import { readUse } from './read-use.ts'
+import { jsonb, timestamp } from './statement.ts'
 
 export type Settlement = {
   readonly state: FinalState
@@ -99,12 +100,12 @@ async function writeEnding(tx: Transaction, written: Written): Promise<void> {
   await tx`
     with ended as (
       update request
-      set state = ${ending.kind}, ended_at = ${atMs}, output = ${jsonb(tx, output)}, is_partial = ${isPartial},
-          error = ${jsonb(tx, error)}, actual = ${jsonb(tx, fromDemand(actual))}, actual_cost = ${costNanoUsd},
+      set state = ${ending.kind}, ended_at = ${timestamp(atMs)}, output = ${jsonb(output)}, is_partial = ${isPartial},
+          error = ${jsonb(error)}, actual = ${jsonb(fromDemand(actual))}, actual_cost = ${costNanoUsd},
           position = null, eta = null
       where id = ${requestId}
       returning id
     )
     insert into event (request_id, state, at, detail)
-    select id, ${ending.kind}, ${atMs}, ${jsonb(tx, error)} from ended`
+    select id, ${ending.kind}, ${timestamp(atMs)}, ${jsonb(error)} from ended`
 }

@@ -6,9 +6,10 @@ import { fromDemand } from '../../domain/resource.ts'
 import { isFinal, type RequestState } from '../../domain/request.ts'
 import { bookingOf } from '../../domain/settlement.ts'
 import { book } from './book.ts'
-import { jsonb, type Sql, type Transaction } from './database.ts'
+import type { Sql, Transaction } from './database.ts'
 import { lockHolds } from './lock-holds.ts'
 import { readUse } from './read-use.ts'
+import { jsonb, timestamp } from './statement.ts'
 
 export const UNKNOWN_KEPT_MS = 86_400_000
 const BATCH_MAX = 500
@@ -19,7 +20,7 @@ export async function settleUnknown(sql: Sql, atMs: number): Promise<readonly st
     select r.id
     from request r join attempt a on a.request_id = r.id
     where r.kind = 'reservation' and r.outcome = 'unknown' and r.actual_cost is null
-      and a.use = 'unknown' and a.begun_at <= ${atMs - UNKNOWN_KEPT_MS}
+      and a.use = 'unknown' and a.begun_at <= ${timestamp(atMs - UNKNOWN_KEPT_MS)}
     order by r.id
     limit ${BATCH_MAX}`
   const settled: string[] = []
@@ -42,12 +43,12 @@ async function assume(tx: Transaction, id: string, atMs: number): Promise<boolea
   await tx`
     with settled as (
       update request
-      set state = ${state}, ended_at = coalesce(ended_at, ${atMs}),
-          actual = ${jsonb(tx, fromDemand(booking.units))}, actual_cost = ${booking.costNanoUsd}
+      set state = ${state}, ended_at = coalesce(ended_at, ${timestamp(atMs)}),
+          actual = ${jsonb(fromDemand(booking.units))}, actual_cost = ${booking.costNanoUsd}
       where id = ${id}
       returning id
     )
     insert into event (request_id, state, at)
-    select id, ${state}, ${atMs} from settled where ${!isFinal(row.state)}`
+    select id, ${state}, ${timestamp(atMs)} from settled where ${!isFinal(row.state)}`
   return true
 }
