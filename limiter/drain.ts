@@ -21,7 +21,7 @@ import {
   type Flow,
   type TierQueue,
 } from './order/guaranteed.ts'
-import { areExhausted, judge, type Reserved, type Verdict } from './order/judge.ts'
+import { judge, opensAt, type Reserved, type Verdict } from './order/judge.ts'
 import { bestLane, headOf, leads, setAside, wantsOf, type Lane, type Shape } from './order/lane.ts'
 import type { Pool } from './pool.ts'
 import { place } from './queue.ts'
@@ -41,16 +41,27 @@ type Pass = {
   readonly due: Set<Account>
   readonly reserved: Map<Pool, Reserved>
   readonly seen: Map<Shape, number>
+  /** Lanes whose head was found blocked; those that were taken out until the pass ends. */
+  readonly blocked: Lane[]
   readonly aside: Lane[]
   readonly flowsAside: { readonly queue: TierQueue; readonly flow: Flow }[]
 }
 
 export function drain(state: LimiterState): readonly Granted[] {
+  const grants: Granted[] = []
+  // A client that reached its cap after its head was found blocked holds up nobody: once more without it.
+  while (sweep(state, grants));
+  return grants
+}
+
+/** One pass; true where a client whose head had reserved something is at its cap now. */
+function sweep(state: LimiterState, grants: Granted[]): boolean {
   state.startAtMs = null
-  if (state.paused) return []
+  if (state.paused) return false
   const pass: Pass = {
     state,
-    grants: [],
+    grants,
+    blocked: [],
     open: new Set(state.shapes.values()),
     due: new Set(),
     reserved: new Map(),
@@ -58,12 +69,13 @@ export function drain(state: LimiterState): readonly Granted[] {
     aside: [],
     flowsAside: [],
   }
+  // In the order of the configuration.
   for (const account of state.accounts.values()) noteDue(pass, account)
   do serveDue(pass)
   while (serveBest(pass))
   for (const lane of pass.aside) place(state, lane)
   for (const { queue, flow } of pass.flowsAside) placeFlow(queue, flow)
-  return pass.grants
+  return pass.blocked.some(({ client }) => isAtCap(client))
 }
 
 function noteDue({ due }: Pass, account: Account): void {
@@ -113,10 +125,7 @@ function serveBest(pass: Pass): boolean {
   const lane = nextLane(pass)
   if (lane === undefined) return false
   const head = headOf(lane)
-  if (head === undefined || isAtCap(lane.client)) {
-    setAside(lane)
-    return true
-  }
+  if (head === undefined) return false
   const verdict = verdictOn(pass, head)
   if (verdict.kind === 'fits') grantHead(pass, head, verdict.pools)
   else {
@@ -148,8 +157,13 @@ function grantHead(pass: Pass, head: Waiting, pools: readonly Pool[]): void {
 }
 
 /** D2, D4. */
-function reserveFor({ state, reserved }: Pass, head: Waiting, { pools, blocking, startAtMs }: Blocked): void {
+function reserveFor(
+  { state, reserved, blocked }: Pass,
+  head: Waiting,
+  { pools, blocking, startAtMs }: Blocked,
+): void {
   head.blocking = blocking
+  blocked.push(head.lane)
   if (startAtMs === null) return
   state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
   for (const [at, pool] of pools.entries()) {
@@ -162,11 +176,16 @@ function putAside({ aside }: Pass, lane: Lane): void {
   aside.push(lane)
 }
 
-/** D3: true where the shape is closed for this pass. */
+/** D3: true where the shape is closed for this pass. Who is not looked at may start when what is exhausted opens (D4). */
 function closeIfExhausted({ state, open, reserved, seen }: Pass, head: Waiting): boolean {
   const { shape } = head.lane
-  const use = useOf(state, head)
-  const isExhausted = wantsOf(head).some((want) => areExhausted(want, use, (pool) => reserved.get(pool)))
+  const { nowMs } = state
+  const opening = wantsOf(head).map((want) => opensAt(want, useOf(state, head), (pool) => reserved.get(pool)))
+  const isExhausted = opening.some((timeMs) => timeMs !== nowMs)
+  if (isExhausted && shape.ageing.size + shape.capped.size > 1 && !opening.includes(null)) {
+    const opensMs = Math.max(...opening.map((timeMs) => timeMs ?? nowMs))
+    state.startAtMs = Math.min(state.startAtMs ?? opensMs, opensMs)
+  }
   const looks = (seen.get(shape) ?? 0) + 1
   seen.set(shape, looks)
   const isClosed = looks > BACKFILL_DEPTH_MAX || isExhausted

@@ -40,6 +40,8 @@ export function endingOf({ recent, older }: Endings, id: string): Ending | undef
 
 export function remember(endings: Endings, id: string, ending: Ending, nowMs: number): void {
   if (endings.recent.size >= ENDINGS_MAX) rotate(endings, nowMs)
+  // Last changed, last told: the order in the plain form is the order of endings.
+  endings.recent.delete(id)
   endings.recent.set(id, ending)
 }
 

@@ -22,6 +22,7 @@ import {
   newShape,
   placeLane,
   removeMember,
+  setAside,
   type Lane,
   type LaneTraits,
   type Shape,
@@ -185,17 +186,26 @@ export function changeCap(state: LimiterState, client: Client): void {
   for (const lane of client.lanes) place(state, lane)
 }
 
-/** Takes note of whether the client is at its cap; one that is takes no part in the guaranteed share. */
-export function noteCap({ capped }: LimiterState, client: Client): void {
+/** Takes note of whether the client is at its cap; its lanes compete for nothing then. */
+export function noteCap(state: LimiterState, client: Client): void {
+  const { capped } = state
   const isCapped = isAtCap(client) && client.lanes.size > 0
   if (isCapped === capped.has(client)) return
   if (isCapped) {
     capped.add(client)
-    for (const lane of client.lanes) leaveShares(lane)
+    for (const lane of client.lanes) {
+      leaveShares(lane)
+      withdraw(state, lane)
+    }
   } else {
     capped.delete(client)
     for (const lane of client.lanes) joinShares(lane)
   }
+}
+
+function withdraw({ rekeys }: LimiterState, lane: Lane): void {
+  setAside(lane)
+  rekeys.remove(lane)
 }
 
 function joinShares(lane: Lane): void {
@@ -207,7 +217,12 @@ function leaveShares(lane: Lane): void {
 }
 
 /** Puts a lane where its head belongs now: by score, by its next mark, and among those who starve. */
-export function place({ rekeys, nowMs }: LimiterState, lane: Lane): void {
+export function place(state: LimiterState, lane: Lane): void {
+  if (isAtCap(lane.client)) {
+    withdraw(state, lane)
+    return
+  }
+  const { rekeys, nowMs } = state
   placeLane(lane, rekeys, nowMs)
   const head = headOf(lane)
   const isStarving = head !== undefined && isStarvingAt(head.enqueuedAtMs, nowMs)

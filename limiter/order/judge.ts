@@ -88,16 +88,20 @@ function heldIn(want: PoolWant, use: Use, reserved: Reserved | undefined): Block
   return held
 }
 
-/** True where nobody could take anything of any of the pools now. */
-export function areExhausted({ account, pools }: Want, use: Use, reservedOf: ReservedOf): boolean {
-  if (account.closedUntilMs > use.atMs) return true
-  return pools.every((pool) => {
+/** When anybody could take anything of one of the pools: `use.atMs` where somebody may now; null where nobody can tell. */
+export function opensAt({ account, pools }: Want, use: Use, reservedOf: ReservedOf): number | null {
+  let opensMs: number | null = null
+  for (const pool of pools) {
     const reserved = reservedOf(pool)
-    return pool.meters.some(
-      (meter) =>
-        meter.available(use.atMs) < 1 || (reserved !== undefined && spareOf(meter, reserved, use) < 1),
-    )
-  })
+    let poolMs: number | null = Math.max(use.atMs, account.closedUntilMs)
+    for (const meter of pool.meters) {
+      if (meter.available(use.atMs) < 1) poolMs = laterOf(poolMs, meter.earliest(1, use.atMs))
+      if (reserved !== undefined && spareOf(meter, reserved, use) < 1)
+        poolMs = laterOf(poolMs, reserved.startAtMs)
+    }
+    if (poolMs !== null && (opensMs === null || poolMs < opensMs)) opensMs = poolMs
+  }
+  return opensMs
 }
 
 function spareOf(meter: Meter, { units, startAtMs }: Reserved, use: Use): number {

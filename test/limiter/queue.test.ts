@@ -126,6 +126,27 @@ describe('order over resources', () => {
     expect(told(run(state, settle('c1', 10)))).toEqual(['settled c1', 'granted c2'])
   })
 
+  test('K1 D1 one that reaches its cap after it was found blocked holds up nobody any more', () => {
+    const state = limiter(
+      resource('a', [bucket(10, 10, 60_000)], { refund: 'none' }),
+      resource('b', [slots(1)]),
+    )
+    run(
+      state,
+      reserve('a0', 0, 0, { ...of('a', 5), clientId: 'x' }),
+      reserve('b0', 0, 0, { ...of('b'), clientId: 'x' }),
+    )
+    const capped = { clientId: 'capped', tier: 'enterprise', maxConcurrent: 1 } as const
+    run(state, reserve('big', 1, 0, { ...of('a', 10), ...capped }))
+    run(state, reserve('next', 2, 0, { ...of('b'), ...capped, urgency: 'low' }))
+    run(state, reserve('small', 3, 0, { ...of('a', 5), clientId: 'y' }))
+    expect(told(run(state, { kind: 'settle', atMs: T0 + 4, id: 'b0', actual: null }))).toEqual([
+      'settled b0',
+      'granted next',
+      'granted small',
+    ])
+  })
+
   test('X3 a boost changes who goes next', () => {
     const state = limiter(resource('gpt', [slots(1)]))
     run(state, reserve('r0', 0, 1), reserve('r1', 1, 1), reserve('r2', 2, 1))
