@@ -21,6 +21,7 @@ import { Problem } from '../api/problem.ts'
 import { LIMITER_GROUP } from '../workflows/messages.ts'
 import { registerEcho } from './echo.ts'
 import { registerSearchAttributes } from './search-attributes.ts'
+import { startSweep } from './sweep.ts'
 import { startWorkers, type Workers } from './workers.ts'
 import { workflowBundle } from './workflow-bundle.ts'
 
@@ -70,6 +71,7 @@ export async function startService({ environment, roles, log }: ServiceOptions):
   }
 
   let server: Server | null = null
+  let stopSweep = (): Promise<void> => Promise.resolve()
   if (roles.includes('api')) {
     const requests = new Requests(client, { isEager: roles.includes('worker') })
     const api: ApiContext = {
@@ -88,6 +90,7 @@ export async function startService({ environment, roles, log }: ServiceOptions):
       },
     }
     await furnish(api, environment)
+    stopSweep = startSweep(api)
     server = createServer(createApp(api))
     await listen(server, {
       port: Number(environment['PORT'] ?? 3_000),
@@ -100,6 +103,7 @@ export async function startService({ environment, roles, log }: ServiceOptions):
     failed: workers?.running ?? new Promise(() => undefined),
     async stop() {
       await closeServer(server)
+      await stopSweep()
       await workers?.stop()
       await connection.close()
       await announcements.stop()
