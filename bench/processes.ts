@@ -5,13 +5,13 @@ import { readdir, readFile } from 'node:fs/promises'
 export type Usage = {
   readonly pid: number
   readonly command: string
-  readonly residentBytes: number
+  /** Proportional set size: memory shared with other processes counts in parts. */
+  readonly memoryBytes: number
   /** User and system time so far. */
   readonly cpuMs: number
 }
 
 const CLOCK_TICK_MS = 10
-const PAGE_BYTES = 4_096
 
 export async function usageOfTree(rootPid: number): Promise<readonly Usage[]> {
   const all = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
@@ -27,17 +27,18 @@ export async function usageOfTree(rootPid: number): Promise<readonly Usage[]> {
 
 async function readStat(pid: number): Promise<(Usage & { parentPid: number }) | null> {
   try {
-    const [stat, commandLine] = await Promise.all([
+    const [stat, commandLine, memory] = await Promise.all([
       readFile(`/proc/${pid}/stat`, 'utf8'),
       readFile(`/proc/${pid}/cmdline`, 'utf8'),
+      readFile(`/proc/${pid}/smaps_rollup`, 'utf8'),
     ])
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const [parent, user, system, resident] = [1, 11, 12, 21].map((index) => Number(fields[index]))
+    const [parent, user, system] = [1, 11, 12].map((index) => Number(fields[index]))
     return {
       pid,
       parentPid: parent ?? 0,
       command: commandLine.replaceAll('\0', ' ').trim(),
-      residentBytes: (resident ?? 0) * PAGE_BYTES,
+      memoryBytes: Number(/^Pss:\s+(\d+) kB/m.exec(memory)?.[1] ?? 0) * 1_024,
       cpuMs: ((user ?? 0) + (system ?? 0)) * CLOCK_TICK_MS,
     }
   } catch {

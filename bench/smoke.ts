@@ -146,7 +146,7 @@ function report(firstMs: number, secondMs: number, idle: Idle, arms: Arms): void
   console.log(table.toString())
   const ours = idle.processes.filter(({ command }) => command.includes('node'))
   const total = (processes: readonly Usage[]): string =>
-    `${(processes.reduce((sum, { residentBytes }) => sum + residentBytes, 0) / 1e6).toFixed(0)} MB`
+    `${(processes.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0) / 1e6).toFixed(0)} MB`
   const lines = [
     `requests beside the floor, 50 at once: ${(arms.systemMany.perSecond / arms.floorMany.perSecond).toFixed(2)}`,
     `one at a time, p50 beside the floor: ${(arms.systemOne.p50Ms / arms.floorOne.p50Ms).toFixed(2)}`,

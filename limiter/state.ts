@@ -17,7 +17,7 @@ import {
   encodeMembers,
   type BlockingTuple,
 } from './members.ts'
-import { decodeEndings, encodeEndings, type EndingsTuple } from './endings.ts'
+import { decodeEndings, encodeEndings, noEndings, type Endings, type EndingsTuple } from './endings.ts'
 import { assert } from './limits/arithmetic.ts'
 import { keptOf, type Kept } from './limits/open.ts'
 import { beginLease } from './grant.ts'
@@ -86,6 +86,15 @@ type GrantedTuple = readonly [
 ]
 
 export function encode(state: LimiterState): LimiterSnapshot {
+  return encodeWith(state, state.endings)
+}
+
+/** For those who only look: without the endings, which only operations ask for and which are most of an idle state. */
+export function encodeView(state: LimiterState): LimiterSnapshot {
+  return encodeWith(state, noEndings())
+}
+
+function encodeWith(state: LimiterState, endings: Endings): LimiterSnapshot {
   const reservations = [...state.reservations.values()]
   return {
     version: SNAPSHOT_VERSION,
@@ -110,7 +119,7 @@ export function encode(state: LimiterState): LimiterSnapshot {
     ]),
     lanes: [...state.shapes.values()].flatMap(({ lanes }) => [...lanes.values()].map(encodeLane)),
     granted: reservations.filter((found) => found.kind === 'granted').map(encodeGranted),
-    endings: encodeEndings(state.endings),
+    endings: encodeEndings(endings),
   }
 }
 

@@ -21,7 +21,7 @@ import {
 } from '@temporalio/workflow'
 import type { LimiterActivities } from '../activities/limiter-activities.ts'
 import type { Effect } from '../limiter/effect.ts'
-import { createState, encode, restore, type LimiterState } from '../limiter/state.ts'
+import { createState, encode, encodeView, restore, type LimiterState } from '../limiter/state.ts'
 import { nextWakeMs, step } from '../limiter/step.ts'
 import {
   CONTINUE_SIGNAL,
@@ -33,7 +33,7 @@ import {
 
 const DELIVERY_EFFECTS_MAX = 200
 const DELIVERIES_IN_FLIGHT_MAX = 4
-/** A snapshot of at most this many waiting reservations is published on every pass, a larger one this often. */
+/** A state of at most this many bytes is published on every pass, a larger one this often. */
 const SMALL_SNAPSHOT_BYTES = 32_768
 const PUBLISH_EVERY_MS = 250
 /** Below the server's 10,000 signals a run, of which each may hold many operations. */
@@ -214,7 +214,7 @@ class Publisher {
   publish(state: LimiterState, atMs: number): number | null {
     const againMs = this.#lastAtMs + PUBLISH_EVERY_MS
     if (this.#lastBytes > SMALL_SNAPSHOT_BYTES && atMs < againMs) return againMs
-    const snapshot = JSON.stringify(encode(state))
+    const snapshot = JSON.stringify(encodeView(state))
     view.publish(this.#group, atMs, snapshot)
     this.#lastAtMs = atMs
     this.#lastBytes = snapshot.length
