@@ -9,13 +9,12 @@ import {
   CANCEL_SIGNAL,
   REQUEST_TASK_QUEUE,
   RESULT_SIGNAL,
+  SEARCH_ATTRIBUTES,
   requestWorkflowId,
   type RequestInput,
   type WorkerResult,
 } from '../workflows/messages.ts'
 
-/** What a request workflow can be listed by, set once at its start. All keywords. */
-export const SEARCH_ATTRIBUTES = ['RmClient', 'RmTier', 'RmWorker', 'RmUrgency'] as const
 type Attribute = (typeof SEARCH_ATTRIBUTES)[number]
 
 const FAIRNESS_KEY_CHARACTERS_MAX = 64

@@ -1,7 +1,7 @@
 // Search attributes of request workflows: registered where they are missing, so that any Temporal will do.
 
 import type { NativeConnection } from '@temporalio/worker'
-import { SEARCH_ATTRIBUTES } from '../activities/requests.ts'
+import { SEARCH_ATTRIBUTES } from '../workflows/messages.ts'
 
 /** `IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2

@@ -57,6 +57,9 @@ export type RequestResult = {
   readonly costUsd: string
 }
 
+/** What a request workflow can be listed by, set once at its start. All keywords. */
+export const SEARCH_ATTRIBUTES = ['RmClient', 'RmTier', 'RmWorker', 'RmUrgency'] as const
+
 /** The limiter's word on one reservation, told to its workflow. */
 export const DECISION_SIGNAL = 'decision'
 export type Decision = Extract<

@@ -14,6 +14,7 @@ import type { Ports } from './ports.ts'
 import { end, endRecorded, identify, recordProcess } from './processes.ts'
 import { temporalCli } from './temporal-cli.ts'
 import { spawnTethered } from './tethered.ts'
+import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts'
 
 const HOST = '127.0.0.1'
 const READY_MS = 60_000
@@ -21,9 +22,6 @@ const POLL_MS = 50
 const STOP_MS = 3_000
 const PORT_ATTEMPTS_MAX = 5
 const SQLITE_MAGIC = 'SQLite format 3\0'
-
-/** What requests can be found by; all are keywords. */
-export const SEARCH_ATTRIBUTES = ['RmClient', 'RmTier', 'RmWorker', 'RmUrgency', 'RmState'] as const
 
 const DYNAMIC_CONFIG = {
   'history.transferProcessorMaxPollRPS': 2_000,

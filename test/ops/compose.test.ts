@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 
 import { PROJECT, VARIABLES, readEnvironment } from '../../ops/environment.ts'
-import { SEARCH_ATTRIBUTES } from '../../ops/local/temporal-server.ts'
+import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts'
 
 interface ComposeService {
   readonly image: string

@@ -5,10 +5,9 @@ import { join } from 'node:path'
 import { Client, Connection } from '@temporalio/client'
 import { afterAll, describe, expect, test } from 'vitest'
 
-import { SEARCH_ATTRIBUTES as REQUEST_ATTRIBUTES } from '../../activities/requests.ts'
 import { Ports } from '../../ops/local/ports.ts'
 import { identify, isRunning } from '../../ops/local/processes.ts'
-import { SEARCH_ATTRIBUTES, startTemporal } from '../../ops/local/temporal-server.ts'
+import { startTemporal } from '../../ops/local/temporal-server.ts'
 
 const place = mkdtempSync(join(tmpdir(), 'rm-temporal-'))
 afterAll(() => rmSync(place, { recursive: true, force: true }))
@@ -60,10 +59,6 @@ describe('files that cannot be used', () => {
       remedy: expect.stringMatching(/nothing is deleted/),
     })
   })
-})
-
-test('what requests set as search attributes is registered at the start', () => {
-  expect(SEARCH_ATTRIBUTES).toEqual(expect.arrayContaining([...REQUEST_ATTRIBUTES]))
 })
 
 async function withClient<T>(address: string, use: (client: Client) => Promise<T>): Promise<T> {

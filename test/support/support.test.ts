@@ -3,7 +3,7 @@
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { SEARCH_ATTRIBUTES } from '../../ops/local/temporal-server.ts'
+import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts'
 import { eventually } from './await-state.ts'
 import { createDatabase } from './postgres.ts'
 import { startDevServer, startTimeSkipping } from './temporal.ts'
