@@ -36,6 +36,9 @@ type Blocked = Extract<Verdict, { kind: 'blocked' }>
 type Pass = {
   readonly state: LimiterState
   readonly grants: Granted[]
+  readonly grantsBefore: number
+  /** Somebody who became due in this pass was found blocked by what had been reserved before. */
+  isOvertaken: boolean
   readonly open: Set<Shape>
   /** Resources in whose guaranteed share somebody may be due. */
   readonly due: Set<Account>
@@ -49,18 +52,22 @@ type Pass = {
 
 export function drain(state: LimiterState): readonly Granted[] {
   const grants: Granted[] = []
-  // A client that reached its cap after its head was found blocked holds up nobody: once more without it.
   while (sweep(state, grants));
   return grants
 }
 
-/** One pass; true where a client whose head had reserved something is at its cap now. */
+/**
+ * One pass. True where what it granted takes from those who had reserved something the right to it, so that another
+ * has to follow: a client reached its cap, or somebody became due in a share and goes before them.
+ */
 function sweep(state: LimiterState, grants: Granted[]): boolean {
   state.startAtMs = null
   if (state.paused) return false
   const pass: Pass = {
     state,
     grants,
+    grantsBefore: grants.length,
+    isOvertaken: false,
     blocked: [],
     open: new Set(state.shapes.values()),
     due: new Set(),
@@ -75,7 +82,7 @@ function sweep(state: LimiterState, grants: Granted[]): boolean {
   while (serveBest(pass))
   for (const lane of pass.aside) place(state, lane)
   for (const { queue, flow } of pass.flowsAside) placeFlow(queue, flow)
-  return pass.blocked.some(({ client }) => isAtCap(client))
+  return pass.isOvertaken || pass.blocked.some(({ client }) => isAtCap(client))
 }
 
 function noteDue({ due }: Pass, account: Account): void {
@@ -109,6 +116,7 @@ function serveShare(pass: Pass, account: Account): 'granted' | 'blocked elsewher
     grantHead(pass, head, verdict.pools)
     return 'granted'
   }
+  if (pass.blocked.length > 0 && pass.grants.length > pass.grantsBefore) pass.isOvertaken = true
   reserveFor(pass, head, verdict)
   putAside(pass, head.lane)
   setFlowAside(queue, flow)

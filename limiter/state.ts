@@ -22,7 +22,7 @@ import { assert } from './limits/arithmetic.ts'
 import { keptOf, type Kept } from './limits/open.ts'
 import { beginLease } from './grant.ts'
 import { fairnessPoints } from './order/fairness.ts'
-import { encodeShare, restoreClocks, restoreTags, type ShareTuple } from './order/guaranteed.ts'
+import { encodeShare, restoreShare, type ShareTuple } from './order/guaranteed.ts'
 import { noPlace } from './order/heap.ts'
 import type { Lane } from './order/lane.ts'
 import { SHARED } from './pool.ts'
@@ -136,11 +136,10 @@ export function restore(snapshot: LimiterSnapshot): LimiterState {
     ...{ nowMs, sequence, configVersion, paused, epoch, startAtMs, endings },
   }
   for (const [id, points, weight] of snapshot.tiers) state.tiers.set(id, { points, weight })
-  for (const [resource, closedUntilMs, kept, share] of snapshot.accounts) {
+  for (const [resource, closedUntilMs, kept] of snapshot.accounts) {
     const byPool = new Map(kept)
     const account = openAccount(resource, nowMs, (pool, _limits, index) => byPool.get(pool)?.[index] ?? [])
     account.closedUntilMs = closedUntilMs
-    restoreClocks(account.share, share)
     state.accounts.set(resource.id, account)
   }
   for (const [id, maxConcurrent, cost, servedEpoch] of snapshot.clients) {
@@ -152,7 +151,7 @@ export function restore(snapshot: LimiterSnapshot): LimiterState {
   for (const granted of snapshot.granted) beginLease(state, decodeGranted(granted))
   for (const [{ id }, , , share] of snapshot.accounts) {
     const account = state.accounts.get(id)
-    if (account !== undefined) restoreTags(account.share, share)
+    if (account !== undefined) restoreShare(account.share, share)
   }
   return state
 }

@@ -250,21 +250,19 @@ export function encodeShare(share: Share): ShareTuple {
   return [share.credit, share.clock, tuples]
 }
 
-/** Sets clocks before those who wait are queued; `restoreTags` follows after. */
-export function restoreClocks(share: Share, [credit, clock, tiers]: ShareTuple): void {
+/** Takes the plain form over, once those who wait are queued: a flow that is not told of is at its tier's clock. */
+export function restoreShare(share: Share, [credit, clock, tiers]: ShareTuple): void {
   share.credit = credit
   share.clock = clock
-  for (const [tier, , tierClock] of tiers) tierQueueOf(share, tier).clock = tierClock
-}
-
-export function restoreTags(share: Share, [, , tiers]: ShareTuple): void {
-  for (const [tier, tag, , flows] of tiers) {
+  for (const [tier, tag, tierClock, flows] of tiers) {
     const queue = tierQueueOf(share, tier)
     queue.tag = tag
-    for (const [client, flowTag] of flows) {
-      const flow = flowOf(queue, client)
-      flow.tag = flowTag
-      if (flow.lanes.size > 0) placeFlow(queue, flow)
+    queue.clock = tierClock
+    const tags = new Map(flows)
+    for (const client of tags.keys()) flowOf(queue, client)
+    for (const flow of queue.flows.values()) {
+      flow.tag = tags.get(flow.client) ?? tierClock
+      placeFlow(queue, flow)
     }
   }
 }
