@@ -173,7 +173,7 @@ test('V1 V2 U2 each operation twice is once: the same grants at the same times',
   )
 })
 
-test('Q1 G2 each that waits is in one lane, one crowd and the heap of deadlines, and counted by its resources', () => {
+test('Q1 G2 CR1 each that waits is in one lane, one crowd and the heap of deadlines, and counted by its resources', () => {
   fc.assert(
     fc.property(lives(), (events) => {
       const state = limiter(...WORLD)
