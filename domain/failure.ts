@@ -29,7 +29,7 @@ export const PROBLEM_CODES = [
 ] as const
 export type ProblemCode = (typeof PROBLEM_CODES)[number]
 
-/** A no with its reason: `members` are the problem's further members as they go over the wire (api 8). */
+/** A no with its reason: `members` are the problem's further members as they go over the wire. */
 export type Refusal = {
   readonly code: ProblemCode
   readonly detail: string

@@ -1,4 +1,4 @@
-// Every way in which admission says no, with the members that go over the wire (api 8, "Problem members").
+// Every way in which admission says no, with the members that go over the wire.
 
 import { USD_UNIT, type Budget } from './budget.ts'
 import type { Json, ProblemCode, Refusal } from './failure.ts'

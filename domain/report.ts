@@ -6,7 +6,7 @@ import type { NanoUsd } from './money.ts'
 /**
  * `reported`: the worker told its use, explicit zero included; it is billed whatever the status.
  * `none`: it answered without a report, or was never reached: it used nothing.
- * `unknown`: no answer: held at the worst case, booked as assumed when the request ends (api 8, "Attempts").
+ * `unknown`: no answer: held at the worst case, booked as assumed when the request ends.
  */
 export type Use =
   | {

@@ -23,7 +23,7 @@ export type Resource = {
   readonly provider: string | null
   readonly kind: ResourceKind
   readonly limits: readonly Limit[]
-  /** J: a grant reaches the provider at most this much later, with any delay from 0 (design 5, "Exactness"). */
+  /** J: a grant reaches the provider at most this much later, with any delay from 0. */
   readonly jitterMs: number
   readonly refund: RefundRule
   /** Reservations that may wait for this resource; one more is refused with `queue-full`. */

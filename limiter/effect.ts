@@ -16,7 +16,7 @@ export type Granted = {
   readonly kind: 'granted'
   readonly id: string
   readonly atMs: number
-  /** The call must have begun by then (design 5): `atMs` + the largest J of its resources, or the lease's end where J is 0. */
+  /** The call must have begun by then: `atMs` + the largest J of its resources, or the lease's end where J is 0. */
   readonly startByMs: number
   readonly expiresAtMs: number
   readonly demand: Demand

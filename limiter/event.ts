@@ -57,7 +57,7 @@ export type Throttle = {
   readonly untilMs: number
 }
 
-/** Desired state; applied only where `version` is newer. What was used is kept (design 5, api 8). */
+/** Desired state; applied only where `version` is newer. What was used is kept. */
 export type Configure = {
   readonly kind: 'configure'
   readonly atMs: number

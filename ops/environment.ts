@@ -2,7 +2,7 @@
 // E1 They are parsed once, here; all faults are told together.
 // E2 An empty variable is an absent one.
 // E3 A variable that starts with RM_ and is not in the table is a slip of the pen: warned about, not obeyed.
-// Source: the wire contract, section 9.
+// The same table is in docs/operations.md.
 
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'

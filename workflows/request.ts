@@ -23,7 +23,8 @@ import {
 import type { CallResult, RequestActivities } from '../activities/request-activities.ts'
 import { reservationKey, type Admission, type Plan, type WorkerCall } from '../domain/admission.ts'
 import type { AttemptUse, Ending, RequestError } from '../domain/report.ts'
-import type { Granted } from '../limiter/effect.ts'
+import type { Granted, Rejection } from '../limiter/effect.ts'
+import { refusalOfRejection } from '../limiter/refusal.ts'
 import { describe, type Phase } from './details.ts'
 import {
   CANCEL_SIGNAL,
@@ -142,7 +143,7 @@ async function limitersWord(plan: Plan, { decisions }: Mailbox): Promise<Word> {
       case 'timed-out':
         return never('expired', 'max-wait', `not granted within ${plan.waitUntilMs - plan.admittedAtMs} ms`)
       case 'rejected':
-        return never('failed', decision.rejection.reason, JSON.stringify(decision.rejection))
+        return neverBecause(decision.rejection)
       case 'lease-expired':
         return never('failed', 'lease-expired', 'the lease ended before the worker was called')
       case 'cancelled':
@@ -225,6 +226,11 @@ function failed(code: string, detail: string): Outcome {
 
 function never(kind: 'failed' | 'expired', code: string, detail: string): Word {
   return { kind: 'never', ending: { kind, error: { code, detail } } }
+}
+
+function neverBecause(rejection: Rejection): Word {
+  const { code, detail } = refusalOfRejection(rejection)
+  return never('failed', code, detail)
 }
 
 function refused(requestId: string, admission: Exclude<Admission, { kind: 'admitted' }>): RequestResult {

@@ -8,7 +8,7 @@ import { isFinal, type RequestKind, type RequestState } from '../../domain/reque
 import type { Json, Refusal } from '../../domain/failure.ts'
 import type { RequestError, ReservationOutcome } from '../../domain/report.ts'
 import type { Blocking, Effect } from '../../limiter/effect.ts'
-import { refusalOfRejection } from '../rejection.ts'
+import { refusalOfRejection } from '../../limiter/refusal.ts'
 
 /** The part of the row that the limiter's decisions change. */
 export type Decided = {

@@ -14,7 +14,7 @@ import {
   type Queues,
 } from '../../limiter/view.ts'
 import { nowMs, type ApiContext } from '../context.ts'
-import { refusalOfRejection } from '../../activities/rejection.ts'
+import { refusalOfRejection } from '../../limiter/refusal.ts'
 import { blockingTo } from '../convert/blocking.ts'
 import { toIso, toIsoOrNull } from '../convert/time.ts'
 import { mustActFor } from '../keys.ts'

@@ -1,4 +1,4 @@
-// What we answer about requests and reservations (wire contract, sections 3, 4 and 8).
+// What we answer about requests and reservations.
 
 import { z } from 'zod'
 import { PROBLEM_CODES } from '../../domain/failure.ts'

@@ -1,4 +1,4 @@
-// What we answer about resources, queues, budgets and ourselves (wire contract, sections 5 and 8).
+// What we answer about resources, queues, budgets and ourselves.
 
 import { z } from 'zod'
 import { BUDGET_PERIODS } from '../../domain/budget.ts'

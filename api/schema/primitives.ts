@@ -1,4 +1,4 @@
-// The values that every body is made of: ids, money, times, units (wire contract, section 1).
+// The values that every body is made of: ids, money, times, units.
 //
 // P1  Money is a decimal string with at most 9 decimals; a number is never money.
 // P2  A name that becomes a part of a scope path holds no `/`, or two scopes could share a budget.

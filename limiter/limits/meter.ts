@@ -4,7 +4,7 @@
 // L2  Without further charges, what fits at t fits at every later time: `earliest` is a threshold.
 // L3  A refund of what was charged at the same instant leaves the meter as it was.
 // L4  `kept()` is plain JSON, and opening a meter on it gives the same answers for ever.
-// L5  A meter that is opened for a changed definition keeps what was used (api, "PUT").
+// L5  A meter that is opened for a changed definition keeps what was used.
 
 import type { Limit } from '../../domain/limit.ts'
 

@@ -3,7 +3,7 @@
 // B1  The refill is exact for ever: the deficit is whole units plus a fraction in parts of the reduced refillMs.
 // B2  Refill and refund stop at a deficit of 0, so the level never passes the capacity.
 // B3  An overrun may push the deficit beyond the capacity: debt, repaid at the refill rate before anything fits.
-// B4  Mirrored for a delay of 0 to J: capacity less refill times J, as an exact fraction (providers.md 5, row 1).
+// B4  Mirrored for a delay of 0 to J: capacity less refill times J, as an exact fraction.
 // B5  A changed definition keeps the deficit, so the level moves by the difference of the capacities (L5).
 
 import type { Limit } from '../../domain/limit.ts'

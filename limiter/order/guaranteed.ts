@@ -1,4 +1,4 @@
-// The guaranteed share of a resource: served by weighted fair queueing, whatever the score says (scheduling.md 2.4).
+// The guaranteed share of a resource: served by weighted fair queueing, whatever the score says.
 //
 // GS1  Of all units granted on a resource, its share is credited here; who is next here is granted as soon as the
 //      credit covers it. What nobody takes goes on to the order by score; credit never exceeds one largest request.

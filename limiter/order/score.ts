@@ -1,4 +1,4 @@
-// The 0-100 score as keys that never need sorting again (scheduling.md 2.2).
+// The 0-100 score as keys that never need sorting again.
 //
 // O1  Ageing has the same slope for all, so below the cap the order of two never changes: the key
 //     `300000 * points - enqueuedAtMs` is constant, one unit a millisecond. Above the cap the score itself is constant.

@@ -1,7 +1,7 @@
 // The limiter's no in the words of the wire.
 
 import type { Json, Refusal } from '../domain/failure.ts'
-import type { Rejection } from '../limiter/effect.ts'
+import type { Rejection } from './effect.ts'
 
 export function refusalOfRejection(rejection: Rejection): Refusal {
   switch (rejection.reason) {
