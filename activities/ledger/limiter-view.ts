@@ -3,7 +3,7 @@
 import type { Queries } from './database.ts'
 import { timestamp } from './statement.ts'
 
-/** An older state never replaces a newer one. */
+/** An older state never replaces a newer one. Its commit does not wait for the disk: the next one follows soon. */
 export async function writeLimiterView(
   sql: Queries,
   group: string,
@@ -11,7 +11,9 @@ export async function writeLimiterView(
   snapshot: string,
 ): Promise<void> {
   await sql`
-    insert into limiter_view (limiter_group, as_of, snapshot) values (${group}, ${timestamp(asOfMs)}, ${snapshot})
+    insert into limiter_view (limiter_group, as_of, snapshot)
+    select ${group}, ${timestamp(asOfMs)}::timestamptz, ${snapshot}
+    from (select set_config('synchronous_commit', 'off', true)) as setting
     on conflict (limiter_group) do update set as_of = excluded.as_of, snapshot = excluded.snapshot
     where limiter_view.as_of < excluded.as_of`
 }
