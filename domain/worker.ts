@@ -13,7 +13,8 @@ export type WorkerTarget =
       readonly healthUrl: string | null
       readonly cancelUrl: string | null
     }
-  | { readonly kind: 'task-queue'; readonly taskQueue: string }
+  /** A planned worker: refused before anybody would look for it. */
+  | { readonly kind: 'nowhere' }
 
 export type Worker = {
   readonly name: string

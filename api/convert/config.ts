@@ -109,23 +109,14 @@ export function templateTo({ name: _, ...body }: Template): TemplateBody {
 }
 
 export function workerFrom(name: string, body: WorkerBody): Worker {
-  const { resourceRequirements, endpoints: _endpoints, taskQueue: _taskQueue, ...rest } = body
+  const { resourceRequirements, endpoints: _, ...rest } = body
   return { name, ...rest, ...resourceRequirements, target: targetFrom(body) }
 }
 
-/** A planned worker has no target yet; it is refused before anybody would look for it there. */
-const NOWHERE: WorkerTarget = { kind: 'task-queue', taskQueue: '' }
-
-function targetFrom({ endpoints, taskQueue }: WorkerBody): WorkerTarget {
-  if (endpoints !== undefined) {
-    return {
-      kind: 'http',
-      executeUrl: endpoints.execute,
-      healthUrl: endpoints.health,
-      cancelUrl: endpoints.cancel,
-    }
-  }
-  return taskQueue === undefined ? NOWHERE : { kind: 'task-queue', taskQueue }
+function targetFrom({ endpoints }: WorkerBody): WorkerTarget {
+  if (endpoints === undefined) return { kind: 'nowhere' }
+  const { execute: executeUrl, health: healthUrl, cancel: cancelUrl } = endpoints
+  return { kind: 'http', executeUrl, healthUrl, cancelUrl }
 }
 
 export function workerTo({ name: _, typical, maximum, target, ...rest }: Worker): WorkerBody {
@@ -139,9 +130,7 @@ export function workerTo({ name: _, typical, maximum, target, ...rest }: Worker)
   }
 }
 
-function targetTo(target: WorkerTarget): Pick<WorkerBody, 'endpoints' | 'taskQueue'> {
-  if (target.kind === 'http') {
-    return { endpoints: { execute: target.executeUrl, health: target.healthUrl, cancel: target.cancelUrl } }
-  }
-  return target.taskQueue === '' ? {} : { taskQueue: target.taskQueue }
+function targetTo(target: WorkerTarget): Pick<WorkerBody, 'endpoints'> {
+  if (target.kind === 'nowhere') return {}
+  return { endpoints: { execute: target.executeUrl, health: target.healthUrl, cancel: target.cancelUrl } }
 }

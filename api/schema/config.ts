@@ -195,7 +195,6 @@ export const worker = z
         cancel: url.nullable().default(null),
       })
       .optional(),
-    taskQueue: z.string().min(1).max(255).optional(),
     timeoutMs: p.periodMs.default(60_000),
     expectedMs: p.periodMs.nullable().default(null),
     retryPolicy: z
@@ -207,10 +206,8 @@ export const worker = z
     planned: z.boolean().default(false),
   })
   .superRefine((worker, context) => {
-    const targets = Number(worker.endpoints !== undefined) + Number(worker.taskQueue !== undefined)
-    if (targets === 1 || (targets === 0 && worker.planned)) return
-    const message =
-      targets === 0 ? 'expected `endpoints` or `taskQueue`' : 'expected one of `endpoints` and `taskQueue`'
+    if (worker.endpoints !== undefined || worker.planned) return
+    const message = 'expected the address of `execute`, or `planned: true`'
     context.addIssue({ code: 'custom', path: ['endpoints'], message })
   })
   .meta({ id: 'Worker' })

@@ -78,10 +78,10 @@ describe('what is not valid is refused with its pointer, and nothing is written'
     ],
     ['a worker nobody can reach', '/api/workers/w', {}, ['/endpoints']],
     [
-      'two ways to a worker',
+      'a task queue, which is not served yet',
       '/api/workers/w',
       { taskQueue: 'q', endpoints: { execute: 'http://x' } },
-      ['/endpoints'],
+      ['/taskQueue'],
     ],
     [
       'an address that is none',
