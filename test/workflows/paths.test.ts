@@ -2,6 +2,7 @@
 // replay.test.ts holds later versions to.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -12,6 +13,7 @@ import { startDevServer } from '../support/temporal.ts'
 import { bundleOfWorkflows } from '../support/workflows.ts'
 import { executionAsk, furnish, startHarness, type Answer, type Harness } from './harness.ts'
 
+const PROJECT = fileURLToPath(new URL('../../', import.meta.url))
 const FOLDER = new URL('../histories/', import.meta.url)
 const SUCCESS: Answer = { body: { status: 'success', output: null, resourcesConsumed: { gpt: 1 } } }
 
@@ -83,5 +85,6 @@ async function keep(name: string, workflowId: string, runId?: string): Promise<v
   expect(history.events?.length).toBeGreaterThan(3)
   if (process.env['RECORD_HISTORIES'] !== '1') return
   mkdirSync(FOLDER, { recursive: true })
-  writeFileSync(new URL(`${name}.json`, FOLDER), historyToJSON(history))
+  // Stack traces name the project's files, not where the project happens to be.
+  writeFileSync(new URL(`${name}.json`, FOLDER), historyToJSON(history).replaceAll(PROJECT, ''))
 }
