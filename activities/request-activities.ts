@@ -61,8 +61,11 @@ export function createRequestActivities(context: ActivityContext): RequestActivi
 
     async reserveAgain({ plan, notBeforeMs }) {
       const next = await requeue(sql, { plan, notBeforeMs }, now())
-      await operations.send({ kind: 'settle', id: keyOf(plan), actual: next.settled })
-      await operations.send(reserveOperation(next.plan))
+      // Operations keep their order, so that both may go with one signal.
+      await Promise.all([
+        operations.send({ kind: 'settle', id: keyOf(plan), actual: next.settled }),
+        operations.send(reserveOperation(next.plan)),
+      ])
       return next.plan
     },
 
@@ -74,9 +77,11 @@ export function createRequestActivities(context: ActivityContext): RequestActivi
       const settlement = await settleExecution(sql, requestId, ending, nowMs)
       const id = reservationKey(requestId, settlement.generation)
       // A reservation that still waits is cancelled; one that was granted in this moment is settled with zero.
-      if (!settlement.wasGranted) await operations.send({ kind: 'cancel', id })
-      await operations.send({ kind: 'settle', id, actual: settlement.actual })
-      await announcements.announce([requestId])
+      await Promise.all([
+        settlement.wasGranted ? null : operations.send({ kind: 'cancel', id }),
+        operations.send({ kind: 'settle', id, actual: settlement.actual }),
+        announcements.announce([requestId]),
+      ])
       return { state: settlement.state, costUsd: formatUsd(settlement.costNanoUsd) }
     },
   }

@@ -2,13 +2,13 @@
 
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from '@temporalio/client'
 import { NativeConnection, Runtime } from '@temporalio/worker'
 import Table from 'cli-table3'
+import { Ports } from '../ops/local/ports.ts'
 import { startFloor, type Floor } from './floor.ts'
 import { measure, type Measured } from './load.ts'
 import { usageOfTree, type Usage } from './processes.ts'
@@ -24,7 +24,7 @@ export async function smoke(): Promise<void> {
     logger: { log() {}, trace() {}, debug() {}, info() {}, warn: console.warn, error: console.error },
   })
   const folder = await mkdtemp(join(tmpdir(), 'resource-manager-bench-'))
-  const temporalPort = await freePort()
+  const temporalPort = await new Ports().next('127.0.0.1', 0)
   const environment = { RM_TEMPORAL_PORT: String(temporalPort), RM_ADMIN_KEY: randomUUID() }
   try {
     progress('first start')
@@ -154,14 +154,6 @@ function report(firstMs: number, secondMs: number, idle: Idle, arms: Arms): void
     `idle: ${total(ours)} in ${ours.length} Node processes (${total(idle.processes)} with Temporal and Postgres), ${(idle.cores * 100).toFixed(1)} % of a core`,
   ]
   console.log(lines.join('\n'))
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 function seconds(ms: number): string {

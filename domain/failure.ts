@@ -40,11 +40,9 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 
 /** `type` of every ApplicationFailure that we throw; compared by type, never by class. */
 export const FAILURE_TYPES = [
-  /** The worker says it may work later: 408, 425, 429, 5xx, a lost connection, `retryable: true`. */
+  /** The call used nothing and may be made again under the same grant. Every other ending of a call is a value. */
   'WorkerRetryable',
-  /** The worker says it never will: another 4xx, `status: failure`, an answer that is no answer. */
+  /** The worker has no address to be called at. */
   'WorkerFinal',
-  /** The lease or `startBy` passed before the call. */
-  'GrantLapsed',
 ] as const
 export type FailureType = (typeof FAILURE_TYPES)[number]
