@@ -10,8 +10,8 @@ import type { Ask, ExecutionAsk } from './ask.ts'
 import { concurrencyOf, type Client } from './client.ts'
 import { estimateOf, type DemandSource } from './estimate.ts'
 import type { Refusal } from './failure.ts'
-import { needOfLimit, sizeOfLimit } from './limit.ts'
 import type { NanoUsd } from './money.ts'
+import { carve, impossibleIn, type Asker } from './pool.ts'
 import { priceDemand, type Prices } from './price.ts'
 import { cappedUrgency, priorityOf, type Urgency } from './priority.ts'
 import * as refusals from './refusals.ts'
@@ -66,7 +66,8 @@ export function judge(ask: Ask, facts: Facts, atMs: number): Judgement {
   if (call?.kind === 'refused') return call
 
   const { demand, from } = estimateOf(ask, template, worker)
-  const no = refusalOfDemand(demand, facts)
+  const urgency = cappedUrgency(ask.urgency, client.priorityMax)
+  const no = refusalOfDemand(demand, facts, { clientId: client.id, urgency })
   if (no !== null) return refused(no)
   const cost = costOfAsk(ask, demand, facts.prices)
   if (cost.kind === 'refused') return cost
@@ -78,7 +79,7 @@ export function judge(ask: Ask, facts: Facts, atMs: number): Judgement {
     client,
     tier,
     maxConcurrent: concurrencyOf(client, tier),
-    urgency: cappedUrgency(ask.urgency, client.priorityMax),
+    urgency,
     demand,
     demandFrom: from,
     ...times,
@@ -128,19 +129,16 @@ function callOf(
   return { kind: 'call', call }
 }
 
-/** Unknown names first, then what can never fit. */
-function refusalOfDemand(demand: Demand, { resources }: Facts): Refusal | null {
+/** Unknown names first, then what can never fit the pools that the asker may use. */
+function refusalOfDemand(demand: Demand, { resources }: Facts, asker: Asker): Refusal | null {
   for (const [id, units] of demand) {
     if (resources[id] === undefined) return refusals.unknown('resource', id)
     if (units < 1) return refusals.invalid(`the demand of "${id}" is ${units}, expected at least 1 unit`)
   }
   for (const [id, units] of demand) {
-    const { limits = [], jitterMs = 0 } = resources[id] ?? {}
-    for (const [index, limit] of limits.entries()) {
-      const needed = needOfLimit(limit, units)
-      const size = sizeOfLimit(limit, jitterMs)
-      if (needed > size) return refusals.impossible(id, { limit: index, needed, size })
-    }
+    const resource = resources[id]
+    const found = resource === undefined ? null : impossibleIn(carve(resource), units, asker)
+    if (found !== null) return refusals.impossible(id, found)
   }
   return null
 }

@@ -1,4 +1,9 @@
 // How a resource is limited, in the provider's own model. Units are integers, times are milliseconds.
+//
+// SZ1  The size of a limit is the most that it admits at once, mirrored for J: more can never be admitted.
+// SZ2  The parts that are cut out of a limit and the rest add up to it exactly.
+
+import { assert, multiplyDivideUp } from './arithmetic.ts'
 
 export type CalendarPeriod = 'minute' | 'hour' | 'day' | 'month'
 
@@ -41,14 +46,11 @@ export function needOfLimit(limit: Limit, units: number): number {
   return limit.type === 'concurrency' && limit.per === 'reservation' ? 1 : units
 }
 
-/** The most that a limit admits at once, mirrored for a delay of 0 to `jitterMs`: more is impossible. */
+/** The most that a limit admits at once, mirrored for a delay of 0 to `jitterMs` (SZ1). */
 export function sizeOfLimit(limit: Limit, jitterMs: number): number {
   switch (limit.type) {
-    case 'token-bucket': {
-      const refillMs = BigInt(limit.refillMs)
-      const drained = (BigInt(limit.refillUnits) * BigInt(jitterMs) + refillMs - 1n) / refillMs
-      return Math.max(0, limit.capacity - Number(drained))
-    }
+    case 'token-bucket':
+      return Math.max(0, limit.capacity - multiplyDivideUp(limit.refillUnits, jitterMs, limit.refillMs))
     case 'sliding-window':
     case 'fixed-window':
       return limit.units
@@ -57,4 +59,45 @@ export function sizeOfLimit(limit: Limit, jitterMs: number): number {
     default:
       return limit satisfies never
   }
+}
+
+/** Parts are counted in ten-thousandths of a limit. */
+export const PARTS_PER_WHOLE = 10_000
+
+/** The part of a limit, rounded down; a refill rate is exact. */
+export function partOfLimit(limit: Limit, part: number): Limit {
+  switch (limit.type) {
+    case 'token-bucket':
+      return {
+        ...limit,
+        capacity: partOf(limit.capacity, part),
+        refillUnits: limit.refillUnits * part,
+        refillMs: limit.refillMs * PARTS_PER_WHOLE,
+      }
+    case 'sliding-window':
+      return { ...limit, units: partOf(limit.units, part) }
+    case 'fixed-window':
+      return { ...limit, units: partOf(limit.units, part) }
+    case 'concurrency':
+      return { ...limit, slots: partOf(limit.slots, part) }
+    default:
+      return limit satisfies never
+  }
+}
+
+/** What is left of `rest` when a part of the whole limit is cut out (SZ2). */
+export function restOfLimit(rest: Limit, whole: Limit, part: number): Limit {
+  const out = partOfLimit(whole, part)
+  if (rest.type === 'token-bucket' && out.type === 'token-bucket') {
+    const refill = rest.refillMs === out.refillMs ? rest.refillUnits : rest.refillUnits * PARTS_PER_WHOLE
+    return { ...out, capacity: rest.capacity - out.capacity, refillUnits: refill - out.refillUnits }
+  }
+  if (rest.type === 'concurrency' && out.type === 'concurrency')
+    return { ...rest, slots: rest.slots - out.slots }
+  assert('units' in rest && 'units' in out, 'a limit and its part are of one type')
+  return { ...rest, units: rest.units - out.units }
+}
+
+function partOf(units: number, part: number): number {
+  return Math.floor((units * part) / PARTS_PER_WHOLE)
 }

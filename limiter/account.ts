@@ -10,7 +10,7 @@ import { RESOURCE_DEFAULTS, type Resource } from '../domain/resource.ts'
 import { needOf, type Meter } from './limits/meter.ts'
 import { carryOver, keptOf, type Kept } from './limits/open.ts'
 import { newShare, type Share } from './order/guaranteed.ts'
-import { openPools, poolsFor, type Asker, type Pool } from './pool.ts'
+import { openPools, type Pool } from './pool.ts'
 
 export type Account = {
   readonly resource: Resource
@@ -138,22 +138,6 @@ export function availableIn(account: Account, { meters }: Pool, atMs: number): n
 export function availableOf(account: Account, atMs: number): number {
   const [shared] = account.pools
   return shared === undefined ? 0 : availableIn(account, shared, atMs)
-}
-
-/** The first limit that can never admit `units` in any pool that the asker may use, or null. */
-export function impossibleLimit(
-  { pools }: Account,
-  units: number,
-  asker: Asker,
-): { readonly limit: number; readonly meter: Meter } | null {
-  let widest: { readonly limit: number; readonly meter: Meter } | null = null
-  for (const { meters } of poolsFor(pools, asker)) {
-    const limit = meters.findIndex((meter) => needOf(meter, units) > meter.size)
-    const meter = meters[limit]
-    if (meter === undefined) return null
-    if (widest === null || meter.size > widest.meter.size) widest = { limit, meter }
-  }
-  return widest
 }
 
 /** The guaranteed share in parts per 10,000. */

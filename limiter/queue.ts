@@ -2,6 +2,7 @@
 //
 // Q1  A waiting reservation is in exactly one lane, in the heap of deadlines, and counted by each of its resources.
 
+import { poolsFor, type Asker } from '../domain/pool.ts'
 import type { Urgency } from '../domain/priority.ts'
 import type { Demand } from '../domain/resource.ts'
 import type { Account } from './account.ts'
@@ -29,7 +30,6 @@ import {
 } from './order/lane.ts'
 import type { Want } from './order/judge.ts'
 import { isStarvingAt } from './order/score.ts'
-import { poolsFor, type Asker } from './pool.ts'
 import type { Waiting } from './reservation.ts'
 
 export type Entry = {

@@ -5,6 +5,7 @@
 // I3  A waiting reservation takes at most 70 bytes beside its id: numbers are told as differences along its lane.
 // I4  What can be counted or worked out again is not kept: heaps, lanes' sums, counts in flight.
 
+import { SHARED } from '../domain/pool.ts'
 import type { Urgency } from '../domain/priority.ts'
 import type { Demand, Resource } from '../domain/resource.ts'
 import { openAccount } from './account.ts'
@@ -18,14 +19,13 @@ import {
   type BlockingTuple,
 } from './members.ts'
 import { decodeEndings, encodeEndings, noEndings, type Endings, type EndingsTuple } from './endings.ts'
-import { assert } from './limits/arithmetic.ts'
+import { assert } from '../domain/arithmetic.ts'
 import { keptOf, type Kept } from './limits/open.ts'
 import { beginLease } from './grant.ts'
 import { fairnessPoints } from './order/fairness.ts'
 import { encodeShare, restoreShare, type ShareTuple } from './order/guaranteed.ts'
 import { noPlace } from './order/heap.ts'
 import type { Lane } from './order/lane.ts'
-import { SHARED } from './pool.ts'
 import { enqueue } from './queue.ts'
 import type { Granted } from './reservation.ts'
 

@@ -2,14 +2,13 @@
 
 import type { BudgetStanding } from '../../activities/ledger/get-budgets.ts'
 import type { Budget } from '../../domain/budget.ts'
-import type { Limit } from '../../domain/limit.ts'
+import { PARTS_PER_WHOLE, type Limit } from '../../domain/limit.ts'
 import { nano, parseUsd } from '../../domain/money.ts'
 import { amountOf } from '../../domain/refusals.ts'
 import { RESOURCE_DEFAULTS, SLOT_UNIT, type Pools, type Resource } from '../../domain/resource.ts'
 import type { Template } from '../../domain/template.ts'
 import type { Tier } from '../../domain/tier.ts'
 import type { Worker, WorkerTarget } from '../../domain/worker.ts'
-import { PARTS_PER_WHOLE } from '../schema/config.ts'
 import type { BudgetBody, ResourceBody, TemplateBody, TierBody, WorkerBody } from '../schema/config.ts'
 import { toIsoOrNull } from './time.ts'
 

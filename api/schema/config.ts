@@ -5,12 +5,11 @@
 
 import { z } from 'zod'
 import { BUDGET_PERIODS, USD_UNIT } from '../../domain/budget.ts'
+import { PARTS_PER_WHOLE } from '../../domain/limit.ts'
 import { REFUND_RULES, RESOURCE_DEFAULTS, RESOURCE_KINDS } from '../../domain/resource.ts'
 import { TIER_DEFAULTS } from '../../domain/tier.ts'
 import * as p from './primitives.ts'
 
-/** The domain counts shares in whole parts. */
-export const PARTS_PER_WHOLE = 10_000
 const LIMITS_MAX = 16
 const BUDGETS_MAX = 16
 const BACKOFFS_MAX = 32

@@ -3,6 +3,7 @@
 // AD1  It charges what a grant at that time would have charged, whether or not it would have fitted.
 // AD2  It has no effect that anybody is told; an id that is known stays as it is.
 
+import { poolsFor, SHARED } from '../../domain/pool.ts'
 import { canonical } from '../amounts.ts'
 import { charge } from '../account.ts'
 import type { LimiterState } from '../book.ts'
@@ -10,7 +11,6 @@ import { endingOf, remember } from '../endings.ts'
 import type { Adopt } from '../event.ts'
 import { beginLease, holdingsOf } from '../grant.ts'
 import { noPlace } from '../order/heap.ts'
-import { poolsFor, SHARED } from '../pool.ts'
 
 export function adopt(state: LimiterState, event: Adopt): void {
   const { id, clientId, expiresAtMs } = event

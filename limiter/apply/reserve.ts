@@ -6,17 +6,15 @@
 // V4  What may not wait, or cannot start before it would give up, is granted now or rejected, and others are not
 //     held up by it.
 
+import { impossibleIn, type Asker } from '../../domain/pool.ts'
 import type { Demand } from '../../domain/resource.ts'
 import { canonical } from '../amounts.ts'
-import { impossibleLimit } from '../account.ts'
 import { RESERVATIONS_MAX, type LimiterState } from '../book.ts'
 import type { Blocking, Effect, Rejection } from '../effect.ts'
 import { endingOf } from '../endings.ts'
 import type { Reserve } from '../event.ts'
 import { candidateOf, earliestStart, forecast, type Forecast } from '../forecast.ts'
-import { needOf } from '../limits/meter.ts'
 import { wantsOf } from '../order/lane.ts'
-import type { Asker } from '../pool.ts'
 import { changeCap, clientOf, dequeue, enqueue } from '../queue.ts'
 import type { Waiting } from '../reservation.ts'
 import { endingEffect, grantedEffect, queuedEffect, rejectedEffect } from './answer.ts'
@@ -92,11 +90,8 @@ export function impossibility(
   for (const [resourceId, units] of demand) {
     const account = state.accounts.get(resourceId)
     if (account === undefined) continue
-    const found = impossibleLimit(account, units, asker)
-    if (found !== null) {
-      const { limit, meter } = found
-      return { reason: 'impossible', resourceId, limit, needed: needOf(meter, units), size: meter.size }
-    }
+    const found = impossibleIn(account.pools, units, asker)
+    if (found !== null) return { reason: 'impossible', resourceId, ...found }
   }
   return null
 }

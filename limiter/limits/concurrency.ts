@@ -4,7 +4,7 @@
 // N2  When a slot comes free can only be bounded: by the earliest ends of leases. A release may come at any moment.
 // N3  Nothing is kept: what is in flight is counted from the reservations that hold leases.
 
-import type { Limit } from '../../domain/limit.ts'
+import { sizeOfLimit, type Limit } from '../../domain/limit.ts'
 import type { SlotMeter } from './meter.ts'
 
 type Concurrency = Extract<Limit, { type: 'concurrency' }>
@@ -49,7 +49,7 @@ export function concurrency(limit: Concurrency): SlotMeter {
 
   return {
     kind: 'slots',
-    size: limit.slots,
+    size: sizeOfLimit(limit, 0),
     countsUnits: limit.per === 'unit',
     available: () => limit.slots - inFlight,
     earliest,

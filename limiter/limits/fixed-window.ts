@@ -6,7 +6,7 @@
 // F3  The period is worked out once and kept; the calendar is asked again only when it has ended.
 
 import { periodEnd } from '../../domain/calendar.ts'
-import type { Limit } from '../../domain/limit.ts'
+import { sizeOfLimit, type Limit } from '../../domain/limit.ts'
 import type { RateMeter } from './meter.ts'
 
 type Fixed = Extract<Limit, { type: 'fixed-window' }>
@@ -63,7 +63,7 @@ export function fixedWindow(limit: Fixed, jitterMs: number, kept: readonly numbe
 
   return {
     kind: 'rate',
-    size: limit.units,
+    size: sizeOfLimit(limit, jitterMs),
     countsUnits: true,
     available,
     earliest,

@@ -6,7 +6,7 @@
 // W3  An overrun counts from when it is booked: it was used by then at the latest. A refund takes from the entry that
 //     holds the charge, or nothing where that has rolled off.
 
-import type { Limit } from '../../domain/limit.ts'
+import { sizeOfLimit, type Limit } from '../../domain/limit.ts'
 import type { RateMeter } from './meter.ts'
 
 type Window = Extract<Limit, { type: 'sliding-window' }>
@@ -106,7 +106,7 @@ export function slidingWindow(limit: Window, jitterMs: number, kept: readonly nu
 
   return {
     kind: 'rate',
-    size: limit.units,
+    size: sizeOfLimit(limit, jitterMs),
     countsUnits: true,
     available: (whenMs) => limit.units - usedAt(whenMs),
     earliest,

@@ -6,8 +6,8 @@
 // B4  Mirrored for a delay of 0 to J: capacity less refill times J, as an exact fraction.
 // B5  A changed definition keeps the deficit, so the level moves by the difference of the capacities (L5).
 
-import type { Limit } from '../../domain/limit.ts'
-import { greatestCommonDivisor, multiplyDivide, multiplyDivideUp } from './arithmetic.ts'
+import { sizeOfLimit, type Limit } from '../../domain/limit.ts'
+import { greatestCommonDivisor, multiplyDivide, multiplyDivideUp } from '../../domain/arithmetic.ts'
 import type { RateMeter } from './meter.ts'
 
 type Bucket = Extract<Limit, { type: 'token-bucket' }>
@@ -24,7 +24,7 @@ export function tokenBucket(
   const perStep = limit.refillUnits / divisor
   const parts = limit.refillMs / divisor
   const jitter = multiplyDivide(perStep, jitterMs, 0, parts)
-  const size = Math.max(0, limit.capacity - jitter.quotient - (jitter.remainder > 0 ? 1 : 0))
+  const size = sizeOfLimit(limit, jitterMs)
 
   let [units = 0, part = 0, lastMs = atMs] = kept
   const keptParts = kept[3] ?? parts

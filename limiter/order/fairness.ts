@@ -7,7 +7,7 @@
 import { FAIRNESS_POINTS_MAX } from '../../domain/priority.ts'
 import type { Demand, Resource } from '../../domain/resource.ts'
 import { periodMsOf } from '../../domain/limit.ts'
-import { multiplyDivideUp } from '../limits/arithmetic.ts'
+import { multiplyDivideUp } from '../../domain/arithmetic.ts'
 
 export const EPOCH_MS = 60_000
 const EPOCHS_PER_HALF_LIFE = 10

@@ -129,6 +129,19 @@ describe('what is refused at once', () => {
     expect(await refusalOf(f.reservation({ resources: { small: 98 } }))).toMatchObject({ kind: 'admitted' })
   })
 
+  test('PL4: a demand that fits the whole limit but none of the pools of its client', async () => {
+    const pools = { reserved: 3_000, dedicated: { acme: 2_000 } }
+    const limits = [{ type: 'sliding-window', units: 100, windowMs: 60_000 }] as const
+    await putResource(ledger.sql, f.resource({ id: 'carved', limits, pools }), f.ACTOR)
+    await f.price(ledger.sql, 'carved', '0')
+    const ask = (units: number) => f.reservation({ resources: { carved: units }, maxWaitMs: null })
+    expect(await refusalOf(ask(51))).toMatchObject({
+      code: 'impossible',
+      members: { resource: 'carved', limit: 0, needed: 51, size: 50 },
+    })
+    expect(await refusalOf(ask(50))).toMatchObject({ kind: 'admitted' })
+  })
+
   test('an estimate above the highest cost', async () => {
     expect(await refusalOf(f.execution({ maxCostNanoUsd: f.usd('0.009') }))).toMatchObject({
       code: 'cost-limit',
