@@ -1,0 +1,83 @@
+// The providers of a scenario: the simulator's gate and log on virtual time, and the referee's verdict on that log.
+// Each resource is an account of its own.
+
+import type { Limit } from '../../domain/limit.ts'
+import type { Resource } from '../../domain/resource.ts'
+import { check, type Verdict } from '../checker.ts'
+import { openGate, type Gate } from '../gate.ts'
+import type { Entry, Log } from '../log.ts'
+import { scenarioSchema, type Group, type LimitRule, type Scenario as Limits } from '../scenario.ts'
+
+export type Providers = {
+  /** A call arrives; `end` is null where it was rejected. */
+  call(resourceId: string, units: number): { end: (units: number) => void } | null
+  configure(resources: readonly Resource[]): void
+  /** What the referee finds in the log. */
+  judge(): Verdict
+}
+
+export function openProviders(resources: readonly Resource[], nowUs: () => number): Providers {
+  const entries: Entry[] = []
+  const gate: Gate = openGate({ scenario: limitsOf(resources), clock: nowUs, log: logInto(entries) })
+  return {
+    call(resourceId, units) {
+      const group = gate.find(resourceId, '*')
+      if (group === undefined) throw new Error(`there is no provider of ${resourceId}`)
+      const verdict = gate.decide({ group, endpoint: '/work', cost: { units } })
+      return verdict.kind === 'rejected' ? null : { end: (units) => verdict.end({ units }) }
+    },
+    configure: (next) => gate.load(limitsOf(next)),
+    judge: () => check(entries),
+  }
+}
+
+/** Keeps what the referee looks at: the provider's own view of what is left would fill the memory of long runs. */
+function logInto(entries: Entry[]): Log {
+  return {
+    get nextSeq() {
+      return entries.length + 1
+    },
+    append(entry) {
+      const seq = entries.length + 1
+      entries.push(entry.kind === 'arrival' ? { ...entry, seq, remaining: [] } : { ...entry, seq })
+    },
+    after: (seq) => entries.slice(seq),
+    droppedCount: 0,
+    close: () => Promise.resolve(),
+  }
+}
+
+function limitsOf(resources: readonly Resource[]): Limits {
+  return scenarioSchema.parse({ name: 'virtual', groups: resources.map(groupOf) })
+}
+
+function groupOf({ id, refund, limits }: Resource): Pick<Group, 'account' | 'refund' | 'limits'> {
+  return {
+    account: id,
+    refund: refund === 'at-settle' ? 'at-completion' : 'none',
+    limits: limits.map(ruleOf),
+  }
+}
+
+function ruleOf(limit: Limit): LimitRule {
+  switch (limit.type) {
+    case 'token-bucket': {
+      const { capacity, refillUnits, refillMs } = limit
+      return { type: 'token-bucket', dimension: 'units', capacity, refillUnits, refillMs }
+    }
+    case 'sliding-window':
+      return { type: 'sliding-window', dimension: 'units', units: limit.units, windowMs: limit.windowMs }
+    case 'fixed-window': {
+      const { units, period, timezone } = limit
+      return { type: 'fixed-window', dimension: 'units', units, period, timezone }
+    }
+    case 'concurrency':
+      return {
+        type: 'concurrency',
+        dimension: limit.per === 'unit' ? 'units' : 'calls',
+        slots: limit.slots,
+      }
+    default:
+      return limit satisfies never
+  }
+}
