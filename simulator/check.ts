@@ -1,5 +1,5 @@
 // node simulator/check.ts LOG [SCENARIO]: judges a log of the provider simulator and prints what it finds.
-// Exit code 1 where a limit was broken or a call rejected without need, 2 where the files cannot be read.
+// Exit code 1 where a limit was broken, a call rejected without need or the log is not whole, 2 where the files cannot be read.
 
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -17,7 +17,7 @@ try {
   const scenario = scenarioFile === undefined ? undefined : readScenario(scenarioFile)
   const verdict = check(await readLog(logFile), scenario)
   console.log(describe(verdict))
-  process.exitCode = verdict.violations + verdict.unjust > 0 ? 1 : 0
+  process.exitCode = isClean(verdict) ? 0 : 1
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exitCode = 2
@@ -36,6 +36,10 @@ async function readLog(file: string): Promise<Entry[]> {
   return entries
 }
 
+function isClean({ violations, unjust, gaps, miscounts }: Verdict): boolean {
+  return violations + unjust + gaps + miscounts === 0
+}
+
 function parseLine(line: string): unknown {
   try {
     return JSON.parse(line)
@@ -46,12 +50,13 @@ function parseLine(line: string): unknown {
 
 function describe(verdict: Verdict): string {
   const table = new Table({
-    head: ['limit', 'admitted', 'rejected', 'units', 'peak', 'size', 'use'],
+    head: ['limit', 'admitted', 'rejected', 'units', 'worst window', 'at', 'size', 'use'],
     style: { head: [], border: [] },
   })
-  for (const { limit, admitted, rejected, units, peak, size, use } of verdict.uses) {
+  for (const { limit, admitted, rejected, units, peak, peakAtMs, size, use } of verdict.uses) {
     const percent = use === null ? '-' : `${(100 * use).toFixed(2)} %`
-    table.push([limit, admitted, rejected, units, peak, size, percent])
+    const at = peakAtMs === null ? '-' : new Date(peakAtMs).toISOString()
+    table.push([limit, admitted, rejected, units, peak, at, size, percent])
   }
   const found = verdict.findings.map(
     ({ kind, seq, atMs, limit, detail }) =>
@@ -61,6 +66,9 @@ function describe(verdict: Verdict): string {
     table.toString(),
     ...found,
     `${verdict.arrivals} arrivals: ${verdict.admitted} admitted, ${verdict.rejected} rejected; ` +
-      `${verdict.violations} violations, ${verdict.unjust} unjust rejections`,
+      `${verdict.violations} violations, ${verdict.unjust} unjust rejections` +
+      (verdict.gaps + verdict.miscounts === 0
+        ? ''
+        : `, ${verdict.gaps} gaps and ${verdict.miscounts} miscounts in the log`),
   ].join('\n')
 }

@@ -1,20 +1,11 @@
 // The referee's own sums, one for every kind of limit. Times are milliseconds with a fraction.
 
-import type { LimitRule } from './scenario.ts'
+import { toUs, type Ledger } from './checker-ledger.ts'
+import { queueOf, sumOf } from './checker-definitions.ts'
+import type { LimitRule } from './limit-rule.ts'
 
-export type Ledger = {
-  /** What the limit carries just before an arrival at `atMs`. */
-  load(atMs: number): number
-  charge(id: number, units: number, atMs: number): void
-  /** The call `id` is over; `actual` replaces what it was charged where it is given. */
-  end(id: number, actual: number | undefined, atMs: number): void
-  /** The most that could be let through from one arrival to another, both included. */
-  most(firstMs: number, lastMs: number): number
-  /** What was used of it, where that is not the sum of the charges. */
-  used?: (firstMs: number, lastMs: number) => number
-}
-
-export function openLedger(rule: LimitRule): Ledger {
+/** `startMs` is when the limit was opened. */
+export function openLedger(rule: LimitRule, startMs: number): Ledger {
   switch (rule.type) {
     case 'token-bucket':
       return leak(rule)
@@ -24,14 +15,19 @@ export function openLedger(rule: LimitRule): Ledger {
       return calendarSums(rule)
     case 'concurrency':
       return occupancy(rule)
+    case 'queue-then-expire':
+      return queueOf(rule)
+    case 'sliding-counter':
+    case 'clock-window':
+    case 'first-hit-window':
+    case 'quantised':
+    case 'slew':
+    case 'spend-cap':
+    case 'hidden-adaptive':
+      return sumOf(rule, startMs)
     default:
       return rule satisfies never
   }
-}
-
-/** Whole microseconds: the fraction of a millisecond does not survive a subtraction of epoch times. */
-function toUs(atMs: number): number {
-  return Math.round(atMs * 1_000)
 }
 
 /** The dual of a bucket: a queue that every call fills and that leaks at the refill's rate, never longer than the bucket. */
@@ -47,7 +43,9 @@ function leak({ capacity, refillUnits, refillMs }: Extract<LimitRule, { type: 't
     return queue
   }
   return {
+    isExact: false,
     load: drain,
+    sizeAt: () => capacity,
     charge(id, units, atMs) {
       queue = drain(atMs) + units
       charged.set(id, units)
@@ -78,7 +76,9 @@ function trail({ units: size, windowMs }: Extract<LimitRule, { type: 'sliding-wi
     return inside
   }
   return {
+    isExact: true,
     load: advance,
+    sizeAt: () => size,
     charge(id, units, atMs) {
       advance(atMs)
       places.set(id, times.length)
@@ -109,6 +109,8 @@ function calendarSums({
   const labelOf = calendarLabel(period, timezone)
 
   return {
+    isExact: true,
+    sizeAt: () => size,
     load: (atMs) => sums.get(labelOf(atMs)) ?? 0,
     charge(id, units, atMs) {
       const label = labelOf(atMs)
@@ -155,7 +157,9 @@ function occupancy({ slots }: Extract<LimitRule, { type: 'concurrency' }>): Ledg
     asOfMs = atMs
   }
   return {
+    isExact: true,
     load: () => inFlight,
+    sizeAt: () => slots,
     charge(id, units, atMs) {
       integrate(atMs)
       held.set(id, units)

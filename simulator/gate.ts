@@ -4,10 +4,12 @@
 // D1  Peek all, charge all: a rejected call leaves every limit as it was, unless rejected calls are charged.
 // D2  A rejected call that is charged takes what is left at most, and never a slot.
 // D3  An admitted call ends once; then its slots are free, and its actual use replaces its charge where the group says so.
+// D4  A caller that goes ends its call, unless a limit of the group frees its slots by the answer alone.
+// D5  Where output is charged as it is produced, every part is a charge of its own, at its own time, room or not.
 
 import type { Clock } from './clock.ts'
 import { openLimit } from './limits/open-limit.ts'
-import type { ProviderLimit } from './limits/provider-limit.ts'
+import type { Fate, ProviderLimit } from './limits/provider-limit.ts'
 import type { Log } from './log.ts'
 import { groupKey, sizeOf, type Group, type LimitRule, type Scenario } from './scenario.ts'
 
@@ -30,9 +32,25 @@ export type Verdict = {
       readonly kind: 'admitted'
       /** Ends the call; a second time does nothing. */
       readonly end: (actual: Cost) => void
+      /** The caller has gone; whether that ended the call. */
+      readonly leave: (actual: Cost) => boolean
+      /** Tells what the call has used so far, for groups that charge in real time. */
+      readonly produce: (soFar: Cost) => void
+      readonly fates: readonly TimedFate[]
     }
   | { readonly kind: 'rejected'; readonly limit: LimitView; readonly retryAfterMs: number | null }
 )
+
+/** By the index of the limit that queues it. */
+export type TimedFate = { readonly limit: number; readonly kind: Fate['kind']; readonly atMs: number }
+
+export type Call = {
+  readonly group: Group
+  readonly endpoint: string
+  readonly cost: Cost
+  /** Noted in the log. */
+  readonly fault?: string | undefined
+}
 
 export type Gate = {
   readonly scenario: Scenario
@@ -40,7 +58,9 @@ export type Gate = {
   readonly lastSeq: number
   /** The group that limits a family of an account; undefined where the provider knows neither. */
   find(account: string, family: string): Group | undefined
-  decide(call: { readonly group: Group; readonly endpoint: string; readonly cost: Cost }): Verdict
+  decide(call: Call): Verdict
+  /** Notes a call that is refused whatever the limits say; nothing is charged. */
+  refuse(call: Call & { readonly fault: string }): void
   /** Other limits from now on. Groups that are in both keep their counters; the calls of others end without effect. */
   load(scenario: Scenario): void
   /** The same with nothing charged anywhere. */
@@ -86,7 +106,7 @@ export function openGate(options: { scenario: Scenario; clock: Clock; log: Log }
       const found = groups.get(groupKey(account, family)) ?? groups.get(groupKey(account, '*'))
       return found?.group
     },
-    decide({ group, endpoint, cost: given }) {
+    decide({ group, endpoint, cost: given, fault }) {
       const atUs = now()
       const called = groups.get(keyOf(group)) ?? openGroup(group, atUs)
       const cost: Cost = { ...given, [IN_FLIGHT]: 1 }
@@ -103,6 +123,7 @@ export function openGate(options: { scenario: Scenario; clock: Clock; log: Log }
         if (!isAdmitted) each.limit.end(id)
       }
       const retryAfterMs = isAdmitted ? null : retryAfter(called.limits, { costOf, atUs })
+      const fates = isAdmitted ? fatesOf(called.limits, id) : []
       log.append({
         kind: 'arrival',
         atMs: atUs / 1_000,
@@ -113,29 +134,99 @@ export function openGate(options: { scenario: Scenario; clock: Clock; log: Log }
         limit: isAdmitted ? null : blocked,
         retryAfterMs,
         remaining: called.limits.map(({ limit }) => limit.remaining(atUs)),
+        ...(fates.length > 0 ? { fates } : {}),
+        ...(fault === undefined ? {} : { fault }),
       })
 
       const limits = called.limits.map((each) => viewOf(each, atUs))
       const told = { group, atMs: atUs / 1_000, limits }
       const limit = limits[blocked]
       if (limit !== undefined) return { kind: 'rejected', ...told, limit, retryAfterMs }
-      return { kind: 'admitted', ...told, end: onceOnly((actual) => end(called, { id, actual })) }
+      return { kind: 'admitted', ...told, ...callOf(called, { id, cost }), fates }
+    },
+    refuse({ group, endpoint, cost, fault }) {
+      const atUs = now()
+      log.append({
+        kind: 'arrival',
+        atMs: atUs / 1_000,
+        key: keyOf(group),
+        endpoint,
+        cost,
+        decision: 'rejected',
+        limit: null,
+        retryAfterMs: null,
+        remaining: groups.get(keyOf(group))?.limits.map(({ limit }) => limit.remaining(atUs)) ?? [],
+        fault,
+      })
     },
     load: (next) => open(next, true),
     reset: (next) => open(next, false),
   }
 
-  function end(called: OpenGroup, { id, actual }: { id: number; actual: Cost }): void {
-    const atUs = now()
-    for (const { rule, limit } of called.limits) {
-      const units = actual[rule.dimension]
-      if (called.group.refund === 'at-completion' && units !== undefined) limit.correct(id, units, atUs)
-      limit.end(id)
+  /** What an admitted call may still do. */
+  function callOf(
+    called: OpenGroup,
+    { id, cost }: { id: number; cost: Cost },
+  ): Pick<Extract<Verdict, { kind: 'admitted' }>, 'end' | 'leave' | 'produce'> {
+    const { group, limits } = called
+    const charged = new Map(Object.entries(cost))
+    let isOver = false
+
+    const produce = (soFar: Cost): void => {
+      if (isOver || group.refund !== 'realtime') return
+      const parts = Object.entries(soFar)
+        .map(([dimension, units]) => [dimension, units - (charged.get(dimension) ?? 0)] as const)
+        .filter(([, units]) => units > 0)
+      if (parts.length === 0) return
+      const atUs = now()
+      const debit = log.nextSeq
+      for (const [dimension, units] of parts) {
+        charged.set(dimension, (charged.get(dimension) ?? 0) + units)
+        for (const { rule, limit } of limits) {
+          if (rule.dimension !== dimension) continue
+          limit.charge(debit, units, atUs)
+          limit.end(debit)
+        }
+      }
+      note(called, {
+        kind: 'debit',
+        atMs: atUs / 1_000,
+        call: id,
+        key: keyOf(group),
+        cost: Object.fromEntries(parts),
+      })
     }
-    // A call that began under other limits is not in the log that the current ones are checked by.
-    if (groups.get(keyOf(called.group)) !== called) return
-    log.append({ kind: 'end', atMs: atUs / 1_000, call: id, key: keyOf(called.group), actual })
+    const end = (actual: Cost): void => {
+      if (isOver) return
+      produce(actual)
+      isOver = true
+      const atUs = now()
+      for (const { rule, limit } of limits) {
+        const units = actual[rule.dimension]
+        if (group.refund === 'at-completion' && units !== undefined) limit.correct(id, units, atUs)
+        limit.end(id)
+      }
+      note(called, { kind: 'end', atMs: atUs / 1_000, call: id, key: keyOf(group), actual })
+    }
+    const leave = (actual: Cost): boolean => {
+      if (limits.some(({ rule }) => rule.type === 'concurrency' && rule.release === 'response')) return isOver
+      end(actual)
+      return true
+    }
+    return { end, leave, produce }
   }
+
+  /** A call that began under other limits is not in the log that the current ones are checked by. */
+  function note(called: OpenGroup, entry: Parameters<Log['append']>[0]): void {
+    if (groups.get(keyOf(called.group)) === called) log.append(entry)
+  }
+}
+
+function fatesOf(limits: readonly OpenLimit[], id: number): TimedFate[] {
+  return limits.flatMap(({ limit }, index) => {
+    const fate = limit.fateOf?.(id) ?? null
+    return fate === null ? [] : [{ limit: index, kind: fate.kind, atMs: fate.atUs / 1_000 }]
+  })
 }
 
 function openGroup(group: Group, atUs: number): OpenGroup {
@@ -178,13 +269,4 @@ function retryAfter(
     latestUs = Math.max(latestUs, fitsAtUs)
   }
   return (latestUs - atUs) / 1_000
-}
-
-function onceOnly(run: (actual: Cost) => void): (actual: Cost) => void {
-  let isDone = false
-  return (actual) => {
-    if (isDone) return
-    isDone = true
-    run(actual)
-  }
 }

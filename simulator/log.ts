@@ -32,6 +32,26 @@ export const entrySchema = z.discriminatedUnion('kind', [
     retryAfterMs: z.number().nullable(),
     /** What each limit has left after the decision. */
     remaining: z.array(z.int()),
+    /** What becomes of it where a limit (by index) accepts first and sends later. */
+    fates: z
+      .array(
+        z.strictObject({
+          limit: z.int().nonnegative(),
+          kind: z.enum(['sent', 'expired']),
+          atMs: z.number(),
+        }),
+      )
+      .optional(),
+    /** What went wrong with it on purpose. */
+    fault: z.string().optional(),
+  }),
+  /** The admitted arrival `call` has produced more, which is charged now. */
+  z.strictObject({
+    ...common,
+    kind: z.literal('debit'),
+    call: z.int().positive(),
+    key: z.string(),
+    cost,
   }),
   /** The admitted arrival `call` was answered, or its caller went away. */
   z.strictObject({

@@ -4,38 +4,14 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { limitSchema } from './limit-rule.ts'
+
+export { sizeOf, type LimitRule } from './limit-rule.ts'
 
 const name = z.string().min(1).max(128)
-const units = z.int().min(1)
-const ms = z.int().min(1)
 
 const LIMITS_MAX = 16
 const GROUPS_MAX = 1_000
-
-/** Every type limits one dimension of a call's cost: `requests`, `tokens`, `emails`, `calls` in flight, ... */
-const limit = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('token-bucket'),
-    dimension: name,
-    capacity: units,
-    refillUnits: units,
-    refillMs: ms,
-  }),
-  z.strictObject({ type: z.literal('sliding-window'), dimension: name, units, windowMs: ms }),
-  z
-    .strictObject({
-      type: z.literal('fixed-window'),
-      dimension: name,
-      units,
-      period: z.enum(['minute', 'hour', 'day', 'month']),
-      timezone: z.string().refine(isTimezone, 'expected an IANA time zone').default('UTC'),
-    })
-    .refine(
-      ({ period, timezone }) => timezone === 'UTC' || period === 'day' || period === 'month',
-      'minutes and hours are aligned to UTC',
-    ),
-  z.strictObject({ type: z.literal('concurrency'), dimension: name, slots: units }),
-])
 
 /**
  * What a call to a language model costs in `tokens`: Azure's and our default `prompt-plus-max-tokens`, OpenAI's
@@ -52,11 +28,14 @@ const group = z.strictObject({
   charge: charge.default('prompt-plus-max-tokens'),
   /** A rejected call takes what it can get of every limit but concurrency. */
   chargeRejected: z.boolean().default(false),
-  /** `at-completion`: actual use replaces what was charged, up or down, when the answer goes out. */
-  refund: z.enum(['none', 'at-completion']).default('none'),
+  /**
+   * `at-completion`: actual use replaces what was charged, up or down, when the answer goes out. `realtime`: output is
+   * charged while it is produced; a call is admitted where there is room for its first token.
+   */
+  refund: z.enum(['none', 'at-completion', 'realtime']).default('none'),
   /** How long a call takes where it does not say so itself. */
   latencyMs: z.int().min(0).default(0),
-  limits: z.array(limit).max(LIMITS_MAX),
+  limits: z.array(limitSchema).max(LIMITS_MAX),
 })
 
 export const scenarioSchema = z
@@ -74,37 +53,13 @@ export const scenarioSchema = z
 
 export type Scenario = z.infer<typeof scenarioSchema>
 export type Group = Scenario['groups'][number]
-export type LimitRule = Group['limits'][number]
 export type ChargeRule = Group['charge']
 
 export function groupKey(account: string, family: string): string {
   return `${account}/${family}`
 }
 
-/** What a limit lets through at most: capacity, units of a window, or slots. */
-export function sizeOf(rule: LimitRule): number {
-  switch (rule.type) {
-    case 'token-bucket':
-      return rule.capacity
-    case 'sliding-window':
-    case 'fixed-window':
-      return rule.units
-    case 'concurrency':
-      return rule.slots
-    default:
-      return rule satisfies never
-  }
-}
-
 /** Reads a scenario from a YAML or JSON file; throws a ZodError that names what is wrong in it. */
 export function readScenario(path: string | URL): Scenario {
   return scenarioSchema.parse(parse(readFileSync(path, 'utf8')))
-}
-
-function isTimezone(text: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone !== ''
-  } catch {
-    return false
-  }
 }

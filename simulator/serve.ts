@@ -60,6 +60,7 @@ export function serveCall(
   }
   const answer = (): void => {
     verdict.end(call.actual)
+    if (response.closed) return
     response.set(call.answer.headers ?? {}).status(call.answer.status)
     if (call.answer.body === null) response.end()
     else response.json(call.answer.body)
@@ -69,9 +70,9 @@ export function serveCall(
     return
   }
   const timer = setTimeout(answer, durationMs)
+  // A provider that goes on working without its caller answers nobody in the end.
   response.once('close', () => {
-    clearTimeout(timer)
-    verdict.end(call.actual)
+    if (verdict.leave(call.actual)) clearTimeout(timer)
   })
 }
 

@@ -1,11 +1,9 @@
 // At most `slots` in flight; a slot is free again when its call has been answered or its caller has gone.
 
-import type { LimitRule } from '../scenario.ts'
+import type { LimitOf } from '../limit-rule.ts'
 import type { ProviderLimit } from './provider-limit.ts'
 
-type Rule = Extract<LimitRule, { type: 'concurrency' }>
-
-export function concurrency(rule: Rule): ProviderLimit {
+export function concurrency(rule: LimitOf<'concurrency'>): ProviderLimit {
   const held = new Map<number, number>()
   let used = 0
 

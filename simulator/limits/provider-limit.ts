@@ -13,4 +13,9 @@ export type ProviderLimit = {
   fitsAtUs(units: number, atUs: number): number | null
   /** When everything is there again; what providers call the reset. */
   fullAtUs(atUs: number): number
+  /** What becomes of the units just charged, where the provider accepts first and sends later. */
+  fateOf?(id: number): Fate | null
 }
+
+/** When what was accepted leaves the provider's queue, and how. */
+export type Fate = { readonly kind: 'sent' | 'expired'; readonly atUs: number }

@@ -1,9 +1,9 @@
 // A log of what was charged: at most `units` in any window (t - windowMs, t].
 
-import type { LimitRule } from '../scenario.ts'
+import type { LimitOf } from '../limit-rule.ts'
 import type { ProviderLimit } from './provider-limit.ts'
 
-type Rule = Extract<LimitRule, { type: 'sliding-window' }>
+type Rule = Pick<LimitOf<'sliding-window'>, 'units' | 'windowMs'>
 
 export function slidingWindow(rule: Rule): ProviderLimit {
   const windowUs = rule.windowMs * 1_000

@@ -1,12 +1,10 @@
 // A bucket of `capacity`, refilled continuously with `refillUnits` every `refillMs`.
 // Exact: the level is counted in units times the refill period in microseconds.
 
-import type { LimitRule } from '../scenario.ts'
+import type { LimitOf } from '../limit-rule.ts'
 import type { ProviderLimit } from './provider-limit.ts'
 
-type Rule = Extract<LimitRule, { type: 'token-bucket' }>
-
-export function tokenBucket(rule: Rule, startUs: number): ProviderLimit {
+export function tokenBucket(rule: LimitOf<'token-bucket'>, startUs: number): ProviderLimit {
   const unit = BigInt(rule.refillMs) * 1_000n
   const perUs = BigInt(rule.refillUnits)
   const capacity = BigInt(rule.capacity) * unit
