@@ -64,7 +64,8 @@ export const limitSchema = z.discriminatedUnion('type', [
     type: z.literal('concurrency'),
     dimension,
     slots: units,
-    release: z.enum(['disconnect', 'response']).default('disconnect'),
+    /** Left out: `disconnect`. */
+    release: z.enum(['disconnect', 'response']).optional(),
   }),
   z.strictObject({
     type: z.literal('slew'),
