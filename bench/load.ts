@@ -6,6 +6,7 @@ export type Measured = {
   readonly perSecond: number
   readonly p50Ms: number
   readonly p95Ms: number
+  readonly p99Ms: number
 }
 
 export type Load = {
@@ -39,6 +40,7 @@ export async function measure({ callers, count, once }: Load): Promise<Measured>
     perSecond: count / seconds,
     p50Ms: quantile(latenciesMs, 0.5),
     p95Ms: quantile(latenciesMs, 0.95),
+    p99Ms: quantile(latenciesMs, 0.99),
   }
 }
 

@@ -1,10 +1,11 @@
 // `npm run bench -- NAME`: one benchmark by its name; every figure is printed with what it was measured on.
 
+import { ledger } from './ledger.ts'
 import { limiter } from './limiter.ts'
 import { describeMachine } from './machine.ts'
 import { smoke } from './smoke.ts'
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { smoke, limiter }
+const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { smoke, limiter, ledger }
 
 // What a benchmark has started ends with it.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
