@@ -38,6 +38,8 @@ export async function openBareTables(url: string, { connections, rows }: Size): 
         insert into bare_entry (balance) select taken.id from taken, generate_series(1, ${size}) returning id`
       return taken.length === size
     },
-    close: () => sql.end(),
+    async close() {
+      await sql.end()
+    },
   }
 }

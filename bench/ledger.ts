@@ -100,7 +100,10 @@ async function runRound(books: Books, note: Note): Promise<void> {
     const { name, isShared, isSlow } = setting
     await books.setCommits(isSlow ? COMMIT_MS : 0)
     const bare = await openBareTables(books.url, { connections: CONNECTIONS, rows: isShared ? 1 : CALLERS })
-    note(`bare tables, ${name}`, await measure({ callers: CALLERS, count: COUNT, once: bare.once }))
+    note(
+      `bare tables, ${name}`,
+      await measure({ callers: CALLERS, count: COUNT, once: (nth) => bare.once(nth) }),
+    )
     if (isShared) {
       const measured = await measure({ callers: 2, count: COUNT / 50, once: () => bare.batch(50) })
       note(`bare tables in batches of 50, ${name}`, { ...measured, perSecond: measured.perSecond * 50 })
