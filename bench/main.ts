@@ -1,7 +1,7 @@
 // `npm run bench -- NAME`: one benchmark by its name; every figure is printed with what it was measured on.
 
 import { ledger } from './ledger.ts'
-import { limiter } from './limiter.ts'
+import { limiter } from './limiter/main.ts'
 import { describeMachine } from './machine.ts'
 import { smoke } from './smoke.ts'
 

@@ -17,6 +17,18 @@ export function canonical(demand: Demand): Demand {
   return [...sums].sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
+/** Units of one resource in a demand; 0 where it is not named. */
+export function unitsIn(demand: Demand, resourceId: string): number {
+  for (const [id, units] of demand) if (id === resourceId) return units
+  return 0
+}
+
+/** Of every resource that one of the two names, the more. */
+export function larger(a: Demand, b: Demand): Demand {
+  const onlyInB = b.filter(([id]) => !a.some(([other]) => other === id))
+  return canonical([...a.map(([id, units]) => [id, Math.max(units, unitsIn(b, id))] as const), ...onlyInB])
+}
+
 function wholeUnits(units: number): number {
   return Number.isNaN(units) ? 0 : Math.min(UNITS_MAX, Math.max(0, Math.ceil(units)))
 }

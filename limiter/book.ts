@@ -29,6 +29,8 @@ export type LimiterState = {
   readonly clients: Map<string, Client>
   /** Clients at their cap that wait for more. */
   readonly capped: Set<Client>
+  /** Clients that wait and lack fairness points. */
+  readonly recovering: Set<Client>
   readonly reservations: Map<string, Reservation>
   readonly endings: Endings
   readonly shapes: Map<string, Shape>
@@ -50,6 +52,7 @@ export function createState(): LimiterState {
     accounts: new Map(),
     clients: new Map(),
     capped: new Set(),
+    recovering: new Set(),
     reservations: new Map(),
     endings: noEndings(),
     shapes: new Map(),

@@ -40,8 +40,9 @@ type Pass = {
   /** Somebody who became due in this pass was found blocked by what had been reserved before. */
   isOvertaken: boolean
   readonly open: Set<Shape>
-  /** Resources in whose guaranteed share somebody may be due. */
+  /** Resources in whose guaranteed share somebody may be due; those whose share can give nothing more in this pass. */
   readonly due: Set<Account>
+  readonly spent: Set<Account>
   readonly reserved: Map<Pool, Reserved>
   readonly seen: Map<Shape, number>
   /** Lanes whose head was found blocked; those that were taken out until the pass ends. */
@@ -71,6 +72,7 @@ function sweep(state: LimiterState, grants: Granted[]): boolean {
     blocked: [],
     open: new Set(state.shapes.values()),
     due: new Set(),
+    spent: new Set(),
     reserved: new Map(),
     seen: new Map(),
     aside: [],
@@ -85,8 +87,9 @@ function sweep(state: LimiterState, grants: Granted[]): boolean {
   return pass.isOvertaken || pass.blocked.some(({ client }) => isAtCap(client))
 }
 
-function noteDue({ due }: Pass, account: Account): void {
-  if (account.waiting > 0 && account.share.credit > 0 && sharePartOf(account) > 0) due.add(account)
+function noteDue({ due, spent }: Pass, account: Account): void {
+  if (account.waiting === 0 || account.share.credit <= 0 || spent.has(account)) return
+  if (sharePartOf(account) > 0) due.add(account)
 }
 
 /** Grants, from every guaranteed share, whom its credit covers. */
@@ -118,10 +121,14 @@ function serveShare(pass: Pass, account: Account): 'granted' | 'blocked elsewher
   }
   if (pass.blocked.length > 0 && pass.grants.length > pass.grantsBefore) pass.isOvertaken = true
   reserveFor(pass, head, verdict)
+  if (verdict.blocking.resourceId === account.resource.id) {
+    pass.spent.add(account)
+    return 'nobody'
+  }
   putAside(pass, head.lane)
   setFlowAside(queue, flow)
   pass.flowsAside.push({ queue, flow })
-  return verdict.blocking.resourceId === account.resource.id ? 'nobody' : 'blocked elsewhere'
+  return 'blocked elsewhere'
 }
 
 function unitsOn(account: Account, { lane, demand }: Waiting): number {

@@ -1,14 +1,21 @@
 // What is remembered of reservations that have ended, so that a late or repeated operation finds them.
 //
-// E1  An ending is remembered for at least ENDINGS_KEPT_MS, in two generations that rotate, unless more than
-//     ENDINGS_MAX end in that time: then the older generation goes early.
+// E1  An ending is remembered for ENDINGS_KEPT_MS at least, and two GENERATION_MS more at most.
 // E2  A cancel that comes before its reserve is an ending too: the reserve finds it and is void.
+// E3  Only where more than ENDINGS_MAX are remembered, the oldest generation goes early, so that the state stays what a
+//     continued run can be given. A repeat of what it held is then judged as new; the ledger, which knows every
+//     reservation for good, refuses its grant.
 
 import type { Demand } from '../domain/resource.ts'
+import { pack, unpack } from './packed-id.ts'
 
 export const ENDINGS_KEPT_MS = 600_000
-/** Of one generation. */
-export const ENDINGS_MAX = 20_000
+export const ENDINGS_MAX = 50_000
+/** A generation takes up endings for so long, and so many. */
+const GENERATION_MS = ENDINGS_KEPT_MS / 4
+const GENERATION_SIZE_MAX = ENDINGS_MAX / 5
+/** What it took up last is old enough then. */
+const KEPT_SINCE_MS = ENDINGS_KEPT_MS + GENERATION_MS
 
 export type Ending =
   | { readonly kind: 'cancelled' }
@@ -20,49 +27,69 @@ export type Ending =
       readonly grantedAtMs: number
       readonly demand: Demand
       readonly pools: readonly string[]
-      readonly booked: ReadonlyMap<string, number>
+      readonly booked: Demand
       readonly clientId: string
     }
 
-export type Endings = {
-  recent: Map<string, Ending>
-  older: Map<string, Ending>
-  rotatedAtMs: number
-}
+type Generation = { readonly sinceMs: number; readonly endings: Map<string, Ending> }
+
+/** The newest generation first. */
+export type Endings = { generations: readonly Generation[] }
+
+export const CANCELLED: Ending = { kind: 'cancelled' }
+export const TIMED_OUT: Ending = { kind: 'timed-out' }
+export const SETTLED: Ending = { kind: 'settled', late: false }
+export const SETTLED_LATE: Ending = { kind: 'settled', late: true }
 
 export function noEndings(): Endings {
-  return { recent: new Map(), older: new Map(), rotatedAtMs: 0 }
+  return { generations: [] }
 }
 
-export function endingOf({ recent, older }: Endings, id: string): Ending | undefined {
-  return recent.get(id) ?? older.get(id)
+export function endingOf({ generations }: Endings, id: string): Ending | undefined {
+  for (const { endings } of generations) {
+    const ending = endings.get(id)
+    if (ending !== undefined) return ending
+  }
+  return undefined
 }
 
-export function remember(endings: Endings, id: string, ending: Ending, nowMs: number): void {
-  if (endings.recent.size >= ENDINGS_MAX) rotate(endings, nowMs)
-  // Last changed, last told: the order in the plain form is the order of endings.
-  endings.recent.delete(id)
-  endings.recent.set(id, ending)
+export function remember(state: Endings, id: string, ending: Ending, nowMs: number): void {
+  const [newest] = state.generations
+  if (newest !== undefined && isOpen(newest, nowMs)) {
+    // Last changed, last told: the order in the plain form is the order of endings.
+    newest.endings.delete(id)
+    newest.endings.set(id, ending)
+    return
+  }
+  while (countOf(state) > ENDINGS_MAX - GENERATION_SIZE_MAX)
+    state.generations = state.generations.slice(0, -1)
+  state.generations = [{ sinceMs: nowMs, endings: new Map([[id, ending]]) }, ...state.generations]
+}
+
+function isOpen({ sinceMs, endings }: Generation, nowMs: number): boolean {
+  return nowMs - sinceMs < GENERATION_MS && endings.size < GENERATION_SIZE_MAX
+}
+
+export function countOf({ generations }: Endings): number {
+  return generations.reduce((sum, { endings }) => sum + endings.size, 0)
 }
 
 /** Drops what is old enough (E1). */
-export function forgetOld(endings: Endings, nowMs: number): void {
-  if (nowMs - endings.rotatedAtMs >= ENDINGS_KEPT_MS) rotate(endings, nowMs)
+export function forgetOld(state: Endings, nowMs: number): void {
+  const oldest = state.generations.at(-1)
+  if (oldest === undefined || nowMs - oldest.sinceMs < KEPT_SINCE_MS) return
+  state.generations = state.generations.filter(({ sinceMs }) => nowMs - sinceMs < KEPT_SINCE_MS)
 }
 
-function rotate(endings: Endings, nowMs: number): void {
-  endings.older = endings.recent
-  endings.recent = new Map()
-  endings.rotatedAtMs = nowMs
-}
-
-type Generation = {
-  readonly cancelled: readonly string[]
-  readonly timedOut: readonly string[]
-  readonly settled: readonly string[]
-  readonly settledLate: readonly string[]
-  readonly expired: readonly ExpiredTuple[]
-}
+/** Plain form of a generation: ids by what became of them. */
+type GenerationTuple = readonly [
+  sinceMs: number,
+  cancelled: readonly string[],
+  timedOut: readonly string[],
+  settled: readonly string[],
+  settledLate: readonly string[],
+  expired: readonly ExpiredTuple[],
+]
 
 type ExpiredTuple = readonly [
   id: string,
@@ -73,61 +100,59 @@ type ExpiredTuple = readonly [
   booked: Demand,
 ]
 
-/** Plain form: ids by what became of them. */
-export type EndingsTuple = readonly [rotatedAtMs: number, recent: Generation, older: Generation]
+export type EndingsTuple = readonly GenerationTuple[]
 
-export function encodeEndings({ rotatedAtMs, recent, older }: Endings): EndingsTuple {
-  return [rotatedAtMs, encodeGeneration(recent), encodeGeneration(older)]
+export function encodeEndings({ generations }: Endings): EndingsTuple {
+  return generations.map(encodeGeneration)
 }
 
-export function decodeEndings([rotatedAtMs, recent, older]: EndingsTuple): Endings {
-  return { rotatedAtMs, recent: decodeGeneration(recent), older: decodeGeneration(older) }
+export function decodeEndings(tuples: EndingsTuple): Endings {
+  return { generations: tuples.map(decodeGeneration) }
 }
 
-function encodeGeneration(endings: ReadonlyMap<string, Ending>): Generation {
-  const generation = {
-    cancelled: new Array<string>(),
-    timedOut: new Array<string>(),
-    settled: new Array<string>(),
-    settledLate: new Array<string>(),
-    expired: new Array<ExpiredTuple>(),
-  }
+function encodeGeneration({ sinceMs, endings }: Generation): GenerationTuple {
+  const byKind = { cancelled: new Array<string>(), 'timed-out': new Array<string>() }
+  const [settled, settledLate, expired] = [
+    new Array<string>(),
+    new Array<string>(),
+    new Array<ExpiredTuple>(),
+  ]
   for (const [id, ending] of endings) {
     switch (ending.kind) {
       case 'cancelled':
-        generation.cancelled.push(id)
-        break
       case 'timed-out':
-        generation.timedOut.push(id)
+        byKind[ending.kind].push(pack(id))
         break
       case 'settled':
-        generation[ending.late ? 'settledLate' : 'settled'].push(id)
+        ;(ending.late ? settledLate : settled).push(pack(id))
         break
-      case 'lease-expired':
-        generation.expired.push([
-          id,
-          ending.grantedAtMs,
-          ending.clientId,
-          ending.demand,
-          ending.pools,
-          [...ending.booked],
-        ])
+      case 'lease-expired': {
+        const { grantedAtMs, clientId, demand, pools, booked } = ending
+        expired.push([pack(id), grantedAtMs, clientId, demand, pools, booked])
         break
+      }
       default:
         ending satisfies never
     }
   }
-  return generation
+  return [sinceMs, byKind.cancelled, byKind['timed-out'], settled, settledLate, expired]
 }
 
-function decodeGeneration(generation: Generation): Map<string, Ending> {
+function decodeGeneration([
+  sinceMs,
+  cancelled,
+  timedOut,
+  settled,
+  late,
+  expired,
+]: GenerationTuple): Generation {
   const endings = new Map<string, Ending>()
-  for (const id of generation.cancelled) endings.set(id, { kind: 'cancelled' })
-  for (const id of generation.timedOut) endings.set(id, { kind: 'timed-out' })
-  for (const id of generation.settled) endings.set(id, { kind: 'settled', late: false })
-  for (const id of generation.settledLate) endings.set(id, { kind: 'settled', late: true })
-  for (const [id, grantedAtMs, clientId, demand, pools, booked] of generation.expired) {
-    endings.set(id, { kind: 'lease-expired', grantedAtMs, clientId, demand, pools, booked: new Map(booked) })
+  for (const id of cancelled) endings.set(unpack(id), CANCELLED)
+  for (const id of timedOut) endings.set(unpack(id), TIMED_OUT)
+  for (const id of settled) endings.set(unpack(id), SETTLED)
+  for (const id of late) endings.set(unpack(id), SETTLED_LATE)
+  for (const [id, grantedAtMs, clientId, demand, pools, booked] of expired) {
+    endings.set(unpack(id), { kind: 'lease-expired', grantedAtMs, clientId, demand, pools, booked })
   }
-  return endings
+  return { sinceMs, endings }
 }

@@ -10,9 +10,9 @@ import type { LimiterState } from './book.ts'
 import { capName, isAtCap, type Client } from './client.ts'
 import type { Blocking } from './effect.ts'
 import { needOf } from './limits/meter.ts'
-import { addOne, isAheadOf, type Spot, type Total } from './order/crowd.ts'
 import { isLater, type Want } from './order/judge.ts'
-import { firstNot, standingOf, wantsOf, type Shape } from './order/lane.ts'
+import { standingOf, wantsOf, type Shape } from './order/lane.ts'
+import type { Spot, Total } from './order/line.ts'
 import { scoreAt, type Standing } from './order/score.ts'
 import type { Pool } from './pool.ts'
 import type { Waiting } from './reservation.ts'
@@ -124,8 +124,13 @@ function countAhead(
   { ahead, capped }: { readonly ahead: Ahead; readonly capped: Iterable<Client> },
 ): number {
   const total: Total = { count: 0, units: [] }
-  for (const crowd of shape.crowds.values()) crowd.countAhead(spot, atMs, total)
-  for (const client of capped) discount(client, shape, spot, atMs, total)
+  for (const [points, line] of shape.lines) line.countAhead(spot, { points, nowMs: atMs }, total, 1)
+  for (const { lanes } of capped) {
+    // A client at its cap holds nobody up.
+    for (const { line, points, shape: own } of lanes) {
+      if (own === shape) line.countAhead(spot, { points, nowMs: atMs }, total, -1)
+    }
+  }
   for (const [at, pools] of shape.pools.entries()) {
     for (const pool of pools) {
       const before = ahead.get(pool)
@@ -135,15 +140,6 @@ function countAhead(
     }
   }
   return total.count
-}
-
-/** Takes back what a client at its cap has ahead: it holds nobody up. */
-function discount({ lanes }: Client, shape: Shape, spot: Spot, atMs: number, total: Total): void {
-  for (const lane of lanes) {
-    if (lane.shape !== shape) continue
-    const end = firstNot(lane, (member) => isAheadOf(lane.points, member, spot, atMs))
-    for (const member of lane.members.slice(lane.first, end)) addOne(total, member, -1)
-  }
 }
 
 function pausedBy(wants: readonly Want[]): Blocking {

@@ -15,6 +15,7 @@ import {
   type Account,
   type Lease,
 } from './account.ts'
+import { unitsIn } from './amounts.ts'
 import type { LimiterState } from './book.ts'
 import { isAtCap } from './client.ts'
 import { costOf, serve } from './order/fairness.ts'
@@ -37,7 +38,7 @@ export function grant(state: LimiterState, waiting: Waiting, pools: readonly Poo
     clientId: client.id,
     demand: waiting.demand,
     pools: pools.map(({ name }) => name),
-    booked: new Map(waiting.demand),
+    booked: waiting.demand,
     grantedAtMs: nowMs,
     startByMs: jitterMs === 0 ? expiresAtMs : Math.min(expiresAtMs, nowMs + jitterMs),
     expiresAtMs,
@@ -109,7 +110,7 @@ export function holdingsOf(
 
 /** Slots are held for as much as is booked. */
 export function leaseOf(granted: Granted, { resource }: Account): Lease {
-  return { units: granted.booked.get(resource.id) ?? 0, untilMs: granted.expiresAtMs }
+  return { units: unitsIn(granted.booked, resource.id), untilMs: granted.expiresAtMs }
 }
 
 /** Adds to what the client was served: the cost of `more`, less the cost of `less`. */

@@ -1,7 +1,8 @@
 // The waiting members of a lane as a flat array of numbers (I3).
 //
-// A member is: sequence and enqueuedAtMs less those of the member before, units by resource, waitUntilMs less
-// enqueuedAtMs, leaseMs, then what it waits for: where, needed, available, untilMs less enqueuedAtMs (-1: unknown).
+// A member is: sequence and enqueuedAtMs less those of the member before, units by resource, then how long it may wait
+// and its lease less those of the member before, then what it waits for: where, needed, available, untilMs less
+// enqueuedAtMs (-1: unknown).
 // `where`: 0 nothing, 1 its client's cap, 2 pause, else 3 + resource + resources * (0 closed, 1 + limit).
 
 import type { Demand } from '../domain/resource.ts'
@@ -37,12 +38,13 @@ type Flat = {
 
 export function encodeMembers(members: readonly Waiting[]): readonly number[] {
   const numbers: number[] = []
-  let before = { sequence: 0, enqueuedAtMs: 0 }
+  let before = { sequence: 0, enqueuedAtMs: 0, waitUntilMs: 0, leaseMs: 0 }
   for (const member of members) {
     const { sequence, enqueuedAtMs, demand, blocking } = member
+    const longerMs = maxWaitMs(member) - maxWaitMs(before)
     numbers.push(sequence - before.sequence, enqueuedAtMs - before.enqueuedAtMs)
     for (const [, units] of demand) numbers.push(units)
-    numbers.push(member.waitUntilMs - enqueuedAtMs, member.leaseMs)
+    numbers.push(longerMs, member.leaseMs - before.leaseMs)
     if (blocking === null) numbers.push(NOTHING, 0, 0, 0)
     else {
       const { needed, available, untilMs } = blocking
@@ -58,15 +60,21 @@ export function encodeMembers(members: readonly Waiting[]): readonly number[] {
   return numbers
 }
 
+function maxWaitMs({ waitUntilMs, enqueuedAtMs }: Pick<Member, 'waitUntilMs' | 'enqueuedAtMs'>): number {
+  return waitUntilMs - enqueuedAtMs
+}
+
 export function decodeMembers({ resources, clientId, ids, numbers }: Flat): readonly Member[] {
   const stride = FIXED_NUMBERS + resources.length
-  let [sequence, enqueuedAtMs] = [0, 0]
+  let [sequence, enqueuedAtMs, waitMs, leaseMs] = [0, 0, 0, 0]
   return ids.map((id, index) => {
     const at = (offset: number): number => numbers[index * stride + offset] ?? 0
     sequence += at(0)
     enqueuedAtMs += at(1)
     const demand = resources.map((resourceId, nth) => [resourceId, at(2 + nth)] as const)
     const rest = 2 + resources.length
+    waitMs += at(rest)
+    leaseMs += at(rest + 1)
     const [where, until] = [at(rest + 2), at(rest + 5)]
     const measured = {
       needed: at(rest + 3),
@@ -79,8 +87,8 @@ export function decodeMembers({ resources, clientId, ids, numbers }: Flat): read
       sequence,
       enqueuedAtMs,
       demand,
-      waitUntilMs: enqueuedAtMs + at(rest),
-      leaseMs: at(rest + 1),
+      waitUntilMs: enqueuedAtMs + waitMs,
+      leaseMs,
       blocking: named === null ? null : { ...named, ...measured },
     }
   })

@@ -3,7 +3,7 @@
 // Q1  A waiting reservation is in exactly one lane, in the heap of deadlines, and counted by each of its resources.
 
 import { poolsFor, type Asker } from '../domain/pool.ts'
-import type { Urgency } from '../domain/priority.ts'
+import { FAIRNESS_POINTS_MAX, type Urgency } from '../domain/priority.ts'
 import type { Demand } from '../domain/resource.ts'
 import type { Account } from './account.ts'
 import type { LimiterState } from './book.ts'
@@ -16,9 +16,8 @@ import {
   addMember,
   changePoints,
   headOf,
-  laneName,
   lanePoints,
-  lengthOf,
+  laneWith,
   newLane,
   newShape,
   placeLane,
@@ -140,12 +139,12 @@ export function wantsFor({ accounts }: LimiterState, demand: Demand, asker: Aske
 }
 
 function laneOf(state: LimiterState, traits: LaneTraits): Lane {
-  const name = laneName(traits)
-  const known = traits.shape.lanes.get(name)
+  const known = laneWith(traits)
   if (known !== undefined) return known
   const lane = newLane(traits, state.tiers.get(traits.tier)?.points ?? 0)
-  traits.shape.lanes.set(name, lane)
+  traits.shape.lanes.add(lane)
   traits.client.lanes.add(lane)
+  noteRecovery(state, traits.client)
   noteCap(state, traits.client)
   if (!isAtCap(traits.client)) joinShares(lane)
   // A lane that was emptied a moment ago took its shape with it.
@@ -154,9 +153,10 @@ function laneOf(state: LimiterState, traits: LaneTraits): Lane {
 }
 
 function dropIfEmpty(state: LimiterState, lane: Lane): void {
-  if (lengthOf(lane) > 0) return
-  lane.shape.lanes.delete(lane.name)
+  if (lane.line.length > 0) return
+  lane.shape.lanes.delete(lane)
   lane.client.lanes.delete(lane)
+  noteRecovery(state, lane.client)
   leaveShares(lane)
   noteCap(state, lane.client)
   if (lane.shape.lanes.size === 0) state.shapes.delete(lane.shape.key)
@@ -231,11 +231,17 @@ export function place(state: LimiterState, lane: Lane): void {
   lane.isStarving = isStarving
 }
 
+function noteRecovery({ recovering }: LimiterState, client: Client): void {
+  if (client.points < FAIRNESS_POINTS_MAX && client.lanes.size > 0) recovering.add(client)
+  else recovering.delete(client)
+}
+
 /** Brings a client's fairness points up to date; its lanes move where they changed. */
 export function refreshPoints(state: LimiterState, client: Client): void {
   const points = fairnessPoints(client.served, state.epoch)
   if (points === client.points) return
   client.points = points
+  noteRecovery(state, client)
   for (const lane of client.lanes) {
     changePoints(lane, lanePoints(lane, state.tiers.get(lane.tier)?.points ?? 0))
     // One that is set aside stays so: whoever set it aside puts it back.

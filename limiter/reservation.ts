@@ -32,8 +32,8 @@ export type Granted = {
   readonly demand: Demand
   /** The pool that it was granted from, by position in the demand. */
   readonly pools: readonly string[]
-  /** Units charged by resource: as reserved, or more where more was reported. */
-  readonly booked: Map<string, number>
+  /** Units charged: as reserved, or more where more was reported. */
+  booked: Demand
   readonly grantedAtMs: number
   readonly startByMs: number
   expiresAtMs: number
@@ -46,18 +46,20 @@ export type Reservation = Waiting | Granted
 
 /** Waiting reservations by the time at which they give up; ties by arrival. */
 export function deadlineHeap(): Heap<Waiting> {
-  return new Heap(
-    (a, b) => (a.deadlineMs === b.deadlineMs ? a.sequence < b.sequence : a.deadlineMs < b.deadlineMs),
-    (waiting) => waiting.deadlinePlace,
-  )
+  return new Heap({
+    keyOf: (waiting) => waiting.deadlineMs,
+    isBefore: (a, b) => a.sequence < b.sequence,
+    placeOf: (waiting) => waiting.deadlinePlace,
+  })
 }
 
 /** Granted reservations by the end of their lease; ties by arrival. */
 export function leaseHeap(): Heap<Granted> {
-  return new Heap(
-    (a, b) => (a.expiresAtMs === b.expiresAtMs ? a.sequence < b.sequence : a.expiresAtMs < b.expiresAtMs),
-    (granted) => granted.leasePlace,
-  )
+  return new Heap({
+    keyOf: (granted) => granted.expiresAtMs,
+    isBefore: (a, b) => a.sequence < b.sequence,
+    placeOf: (granted) => granted.leasePlace,
+  })
 }
 
 export function bySequence(a: { readonly sequence: number }, b: { readonly sequence: number }): number {

@@ -2,13 +2,14 @@
 //
 // I1  encode(restore(encode(s))) equals encode(s), and steps after a restore have the effects they would have had.
 // I2  Only strings, numbers, booleans, null and arrays of them: nothing that a payload converter would lose.
-// I3  A waiting reservation takes at most 70 bytes beside its id: numbers are told as differences along its lane.
+// I3  A waiting reservation takes at most 70 bytes with its id: numbers are told as differences along its lane.
 // I4  What can be counted or worked out again is not kept: heaps, lanes' sums, counts in flight.
 
 import { SHARED } from '../domain/pool.ts'
 import type { Urgency } from '../domain/priority.ts'
 import type { Demand, Resource } from '../domain/resource.ts'
 import { openAccount } from './account.ts'
+import { unitsIn } from './amounts.ts'
 import { createState, type LimiterState } from './book.ts'
 import { newClient } from './client.ts'
 import {
@@ -26,6 +27,7 @@ import { fairnessPoints } from './order/fairness.ts'
 import { encodeShare, restoreShare, type ShareTuple } from './order/guaranteed.ts'
 import { noPlace } from './order/heap.ts'
 import type { Lane } from './order/lane.ts'
+import { pack, unpack } from './packed-id.ts'
 import { enqueue } from './queue.ts'
 import type { Granted } from './reservation.ts'
 
@@ -117,7 +119,7 @@ function encodeWith(state: LimiterState, endings: Endings): LimiterSnapshot {
       served.cost,
       served.epoch,
     ]),
-    lanes: [...state.shapes.values()].flatMap(({ lanes }) => [...lanes.values()].map(encodeLane)),
+    lanes: [...state.shapes.values()].flatMap(({ lanes }) => [...lanes].map(encodeLane)),
     granted: reservations.filter((found) => found.kind === 'granted').map(encodeGranted),
     endings: encodeEndings(endings),
   }
@@ -156,16 +158,16 @@ export function restore(snapshot: LimiterSnapshot): LimiterState {
   return state
 }
 
-function encodeLane({ shape, client, tier, urgency, boost, members, first }: Lane): LaneTuple {
+function encodeLane({ shape, client, tier, urgency, boost, line }: Lane): LaneTuple {
   const resources = shape.accounts.map(({ resource }) => resource.id)
-  const waiting = members.slice(first)
-  const ids = waiting.map(({ id }) => id)
+  const waiting = line.members()
+  const ids = waiting.map(({ id }) => pack(id))
   return [resources, client.id, tier, urgency, boost, ids, encodeMembers(waiting)]
 }
 
 function restoreLane(state: LimiterState, lane: LaneTuple): void {
   const [resources, clientId, tier, urgency, boost, ids, numbers] = lane
-  for (const member of decodeMembers({ resources, clientId, ids, numbers })) {
+  for (const member of decodeMembers({ resources, clientId, ids: ids.map(unpack), numbers })) {
     enqueue(state, { ...member, clientId, tier, urgency, boost })
   }
 }
@@ -173,14 +175,14 @@ function restoreLane(state: LimiterState, lane: LaneTuple): void {
 function encodeGranted(granted: Granted): GrantedTuple {
   const { id, sequence, clientId, demand, pools, booked, waitedFor } = granted
   const isAsReserved =
-    booked.size === demand.length && demand.every(([key, units]) => booked.get(key) === units)
+    booked.length === demand.length && demand.every(([key, units]) => unitsIn(booked, key) === units)
   return [
-    id,
+    pack(id),
     sequence,
     clientId,
     demand,
     pools.every((name) => name === SHARED) ? null : pools,
-    isAsReserved ? null : [...booked],
+    isAsReserved ? null : booked,
     granted.grantedAtMs,
     granted.startByMs,
     granted.expiresAtMs,
@@ -205,12 +207,12 @@ function decodeGranted(tuple: GrantedTuple): Granted {
   ] = tuple
   return {
     kind: 'granted',
-    id,
+    id: unpack(id),
     sequence,
     clientId,
     demand,
     pools: pools ?? demand.map(() => SHARED),
-    booked: new Map(booked ?? demand),
+    booked: booked ?? demand,
     grantedAtMs,
     startByMs,
     expiresAtMs,

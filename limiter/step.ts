@@ -16,7 +16,6 @@ import { drain } from './drain.ts'
 import type { Effect } from './effect.ts'
 import type { LimiterEvent, Throttle } from './event.ts'
 import { EPOCH_MS } from './order/fairness.ts'
-import { FAIRNESS_POINTS_MAX } from '../domain/priority.ts'
 
 /** Applies the event at `max(event.atMs, the latest time told)` and grants whatever may start then. */
 export function step(state: LimiterState, event: LimiterEvent): readonly Effect[] {
@@ -88,9 +87,6 @@ export function nextWakeMs(state: LimiterState): number | null {
 }
 
 /** The next minute, where somebody who waits lacks fairness points. */
-function recoveryMs({ clients, epoch }: LimiterState): number | null {
-  for (const { points, lanes } of clients.values()) {
-    if (points < FAIRNESS_POINTS_MAX && lanes.size > 0) return (epoch + 1) * EPOCH_MS
-  }
-  return null
+function recoveryMs({ recovering, epoch }: LimiterState): number | null {
+  return recovering.size === 0 ? null : (epoch + 1) * EPOCH_MS
 }

@@ -7,7 +7,7 @@ import { poolsFor, SHARED } from '../../domain/pool.ts'
 import { canonical } from '../amounts.ts'
 import { charge } from '../account.ts'
 import type { LimiterState } from '../book.ts'
-import { endingOf, remember } from '../endings.ts'
+import { endingOf, remember, SETTLED } from '../endings.ts'
 import type { Adopt } from '../event.ts'
 import { beginLease, holdingsOf } from '../grant.ts'
 import { noPlace } from '../order/heap.ts'
@@ -25,7 +25,7 @@ export function adopt(state: LimiterState, event: Adopt): void {
   })
   for (const { pool, reserved } of holdingsOf(state, { demand, pools })) charge(pool, reserved, nowMs)
   if (expiresAtMs === null) {
-    remember(state.endings, id, { kind: 'settled', late: false }, nowMs)
+    remember(state.endings, id, SETTLED, nowMs)
     return
   }
   state.sequence += 1
@@ -36,7 +36,7 @@ export function adopt(state: LimiterState, event: Adopt): void {
     clientId,
     demand,
     pools,
-    booked: new Map(demand),
+    booked: demand,
     grantedAtMs: nowMs,
     startByMs: expiresAtMs,
     expiresAtMs,

@@ -6,7 +6,7 @@
 
 import type { LimiterState } from '../book.ts'
 import type { Effect } from '../effect.ts'
-import { endingOf, remember } from '../endings.ts'
+import { CANCELLED, endingOf, remember } from '../endings.ts'
 import type { Boost, Cancel } from '../event.ts'
 import { changeBoost, dequeue } from '../queue.ts'
 import { ignored } from './answer.ts'
@@ -17,12 +17,12 @@ export function cancel(state: LimiterState, { id }: Cancel): Effect {
   const found = state.reservations.get(id)
   if (found?.kind === 'waiting') {
     dequeue(state, found)
-    remember(state.endings, id, { kind: 'cancelled' }, state.nowMs)
+    remember(state.endings, id, CANCELLED, state.nowMs)
     return { kind: 'cancelled', id, atMs: state.nowMs }
   }
   const effect = ignored(state, id, 'cancel')
   if (found === undefined && endingOf(state.endings, id) === undefined) {
-    remember(state.endings, id, { kind: 'cancelled' }, state.nowMs)
+    remember(state.endings, id, CANCELLED, state.nowMs)
   }
   return effect
 }

@@ -7,36 +7,32 @@
 // U4  Use of a resource that was not reserved is charged like an overrun.
 
 import type { Demand } from '../../domain/resource.ts'
-import { canonical } from '../amounts.ts'
+import { canonical, larger, unitsIn } from '../amounts.ts'
 import { availableOf, charge, freeSlots, poolOf, refund, takeSlots } from '../account.ts'
 import type { LimiterState } from '../book.ts'
 import type { Effect } from '../effect.ts'
-import { endingOf, remember } from '../endings.ts'
+import { endingOf, remember, SETTLED, SETTLED_LATE } from '../endings.ts'
 import type { Extend, Settle } from '../event.ts'
 import { endLease, holdingsOf, leaseOf, serveClient } from '../grant.ts'
 import type { Granted } from '../reservation.ts'
 import { ignored } from './answer.ts'
 
-type Held = Pick<Granted, 'clientId' | 'demand' | 'pools' | 'booked' | 'grantedAtMs'>
-
 export function settle(state: LimiterState, event: Settle): Effect {
   const { id } = event
   const actual = event.actual === null ? null : canonical(event.actual)
   const found = state.reservations.get(id)
-  const ending = endingOf(state.endings, id)
   if (found?.kind === 'granted') {
     endLease(state, found)
     return book(state, { id, held: found, actual, late: false })
   }
-  if (found === undefined && ending?.kind === 'lease-expired') {
-    return book(state, { id, held: ending, actual, late: true })
-  }
+  const ending = found === undefined ? endingOf(state.endings, id) : undefined
+  if (ending?.kind === 'lease-expired') return book(state, { id, held: ending, actual, late: true })
   return ignored(state, id, 'settle')
 }
 
 type Booking = {
   readonly id: string
-  readonly held: Omit<Held, 'booked'> & { readonly booked: ReadonlyMap<string, number> }
+  readonly held: Pick<Granted, 'clientId' | 'demand' | 'pools' | 'booked' | 'grantedAtMs'>
   readonly actual: Demand | null
   readonly late: boolean
 }
@@ -44,9 +40,8 @@ type Booking = {
 function book(state: LimiterState, { id, held, actual, late }: Booking): Effect {
   const { nowMs } = state
   if (actual !== null) {
-    const used = new Map(actual)
     for (const { account, pool, reserved } of holdingsOf(state, held)) {
-      const units = used.get(account.resource.id) ?? 0
+      const units = unitsIn(actual, account.resource.id)
       if (account.resource.refund === 'at-settle' && units < reserved) {
         refund(pool, reserved - units, held.grantedAtMs, nowMs)
       }
@@ -54,7 +49,7 @@ function book(state: LimiterState, { id, held, actual, late }: Booking): Effect 
     overrun(state, held, actual)
     serveClient(state, held.clientId, actual, held.demand)
   }
-  remember(state.endings, id, { kind: 'settled', late }, nowMs)
+  remember(state.endings, id, late ? SETTLED_LATE : SETTLED, nowMs)
   return { kind: 'settled', id, atMs: nowMs, left: leftOf(state, held.demand), late }
 }
 
@@ -62,7 +57,7 @@ function book(state: LimiterState, { id, held, actual, late }: Booking): Effect 
 function overrun(state: LimiterState, held: Booking['held'], used: Demand): void {
   for (const [resourceId, units] of used) {
     const account = state.accounts.get(resourceId)
-    const more = units - (held.booked.get(resourceId) ?? 0)
+    const more = units - unitsIn(held.booked, resourceId)
     if (account === undefined || more <= 0) continue
     const at = held.demand.findIndex(([id]) => id === resourceId)
     charge(poolOf(account, held.pools[at] ?? ''), more, state.nowMs)
@@ -87,9 +82,7 @@ export function extend(state: LimiterState, event: Extend): Effect {
   if (event.used !== null) {
     const used = canonical(event.used)
     overrun(state, granted, used)
-    for (const [resourceId, units] of used) {
-      granted.booked.set(resourceId, Math.max(units, granted.booked.get(resourceId) ?? 0))
-    }
+    granted.booked = larger(granted.booked, used)
   }
   granted.expiresAtMs = state.nowMs + leaseMs
   for (const { account, pool } of holdings) takeSlots(pool, leaseOf(granted, account))

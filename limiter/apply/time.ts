@@ -6,7 +6,7 @@
 
 import type { LimiterState } from '../book.ts'
 import type { Effect } from '../effect.ts'
-import { forgetOld, remember } from '../endings.ts'
+import { forgetOld, remember, TIMED_OUT } from '../endings.ts'
 import { endLease } from '../grant.ts'
 import { dequeue, enterEpoch, place } from '../queue.ts'
 
@@ -46,7 +46,7 @@ export function giveUp(state: LimiterState, untilMs: number): readonly Effect[] 
   for (let first = state.deadlines.top(); first !== undefined; first = state.deadlines.top()) {
     if (first.deadlineMs > untilMs) break
     dequeue(state, first)
-    remember(state.endings, first.id, { kind: 'timed-out' }, state.nowMs)
+    remember(state.endings, first.id, TIMED_OUT, state.nowMs)
     effects.push({ kind: 'timed-out', id: first.id, atMs: state.nowMs, waitedFor: first.blocking })
   }
   return effects

@@ -52,10 +52,10 @@ export function newShare(): Share {
 export function tierQueueOf({ tiers }: Share, tier: string): TierQueue {
   const known = tiers.get(tier)
   if (known !== undefined) return known
-  const before = (a: Flow, b: Flow): boolean => (a.tag === b.tag ? a.client < b.client : a.tag < b.tag)
+  const order = { keyOf: (flow: Flow) => flow.tag, isBefore: (a: Flow, b: Flow) => a.client < b.client }
   const heaps = {
-    starving: new Heap(before, (flow) => flow.starvingPlace),
-    others: new Heap(before, (flow) => flow.otherPlace),
+    starving: new Heap({ ...order, placeOf: (flow: Flow) => flow.starvingPlace }),
+    others: new Heap({ ...order, placeOf: (flow: Flow) => flow.otherPlace }),
   }
   const queue: TierQueue = { tier, tag: 0, clock: 0, flows: new Map(), ...heaps }
   tiers.set(tier, queue)
@@ -134,12 +134,13 @@ function isEmpty({ starving, others }: TierQueue): boolean {
 
 /** Who is next here (GS2), and how many units it wants; undefined where nobody waits. */
 export function nextFlow({ tiers }: Share, { weightOf, unitsOf }: Measures): Due | undefined {
-  let best: Due | undefined
+  let best: Choice | undefined
   for (const queue of tiers.values()) {
-    const due = weightOf(queue.tier) > 0 ? nextOf(queue, unitsOf) : undefined
-    if (due !== undefined && (best === undefined || goesFirst(due, best))) best = due
+    const choice = weightOf(queue.tier) > 0 ? choose(queue, unitsOf) : undefined
+    if (choice !== undefined && (best === undefined || goesFirst(choice, best))) best = choice
   }
-  return best
+  const head = best && oldestOf(best.flow)
+  return best && head && { queue: best.queue, flow: best.flow, head, units: unitsOf(head) }
 }
 
 type Measures = {
@@ -153,23 +154,21 @@ export type Due = {
   readonly flow: Flow
   readonly head: Waiting
   readonly units: number
-  readonly isStarving: boolean
 }
 
-function nextOf(queue: TierQueue, unitsOf: Measures['unitsOf']): Due | undefined {
+type Choice = { readonly queue: TierQueue; readonly flow: Flow; readonly isStarving: boolean }
+
+function choose(queue: TierQueue, unitsOf: Measures['unitsOf']): Choice | undefined {
   const [starving, other] = [queue.starving.top(), queue.others.top()]
-  const flow = starving ?? other
-  const head = flow && oldestOf(flow)
-  if (flow === undefined || head === undefined) return undefined
-  const units = unitsOf(head)
-  if (starving === undefined || other === undefined || starving.tag <= other.tag + units * TAG_SCALE) {
-    return { queue, flow, head, units, isStarving: starving !== undefined }
-  }
-  const first = oldestOf(other)
-  return first && { queue, flow: other, head: first, units: unitsOf(first), isStarving: false }
+  if (starving === undefined) return other && { queue, flow: other, isStarving: false }
+  const head = oldestOf(starving)
+  const mayPass = other === undefined || head === undefined ? 0 : unitsOf(head) * TAG_SCALE
+  return other === undefined || starving.tag <= other.tag + mayPass
+    ? { queue, flow: starving, isStarving: true }
+    : { queue, flow: other, isStarving: false }
 }
 
-function goesFirst(a: Due, b: Due): boolean {
+function goesFirst(a: Choice, b: Choice): boolean {
   if (a.isStarving !== b.isStarving) return a.isStarving
   return a.queue.tag === b.queue.tag ? a.queue.tier < b.queue.tier : a.queue.tag < b.queue.tag
 }
@@ -216,6 +215,8 @@ export function rebase(share: Share): void {
       if (flow.lanes.size === 0 && flow.tag <= queue.clock) queue.flows.delete(flow.client)
       else flow.tag -= queue.clock
     }
+    queue.starving.rekey()
+    queue.others.rekey()
     queue.clock = 0
     queue.tag -= share.clock
   }

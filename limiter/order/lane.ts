@@ -9,13 +9,12 @@ import type { Account } from '../account.ts'
 import type { Client } from '../client.ts'
 import type { Pool } from '../pool.ts'
 import type { Waiting } from '../reservation.ts'
-import { Crowd } from './crowd.ts'
-import { Heap, noPlace, type Place } from './heap.ts'
+import { Heap, noPlace, type Order, type Place } from './heap.ts'
 import type { Want } from './judge.ts'
-import { isEarlier, rankAt, rekeyAtMs, type Standing } from './score.ts'
+import { Line } from './line.ts'
+import { rankAt, rekeyAtMs, type Standing } from './score.ts'
 
 export type Lane = {
-  readonly name: string
   readonly shape: Shape
   readonly client: Client
   readonly tier: string
@@ -23,9 +22,7 @@ export type Lane = {
   readonly boost: number
   /** Points of tier, urgency, boost and fairness: all but ageing. */
   points: number
-  /** Members in order; those before `first` have left. */
-  readonly members: Waiting[]
-  first: number
+  readonly line: Line
   /** Its head's rank (O1) and what decides between equal ones, kept here because every comparison needs them. */
   isCapped: boolean
   key: number
@@ -43,44 +40,52 @@ export type Shape = {
   readonly accounts: readonly Account[]
   /** By account, the pools that its lanes may use. */
   readonly pools: readonly (readonly Pool[])[]
-  readonly lanes: Map<string, Lane>
+  readonly lanes: Set<Lane>
   /** All that wait, by the points of their lanes. */
-  readonly crowds: Map<number, Crowd>
+  readonly lines: Map<number, Line>
   readonly ageing: Heap<Lane>
   readonly capped: Heap<Lane>
+}
+
+const BY_HEAD: Order<Lane> = {
+  keyOf: (lane) => -lane.key,
+  isBefore: hasEarlierHead,
+  placeOf: (lane) => lane.orderPlace,
 }
 
 export type LaneTraits = Pick<Lane, 'shape' | 'client' | 'tier' | 'urgency' | 'boost'>
 
 export function newShape({ key, accounts, pools }: Pick<Shape, 'key' | 'accounts' | 'pools'>): Shape {
-  const placeOf = (lane: Lane): Place => lane.orderPlace
   return {
     key,
     accounts,
     pools,
-    lanes: new Map(),
-    crowds: new Map(),
-    ageing: new Heap(goesBefore, placeOf),
-    capped: new Heap(goesBefore, placeOf),
+    lanes: new Set(),
+    lines: new Map(),
+    ageing: new Heap(BY_HEAD),
+    capped: new Heap(BY_HEAD),
   }
 }
 
-export function laneName({ client, tier, urgency, boost }: Omit<LaneTraits, 'shape'>): string {
-  return `${client.id}\n${tier}\n${urgency}\n${boost}`
+/** The client's lane with those traits; a client has few lanes. */
+export function laneWith({ shape, client, tier, urgency, boost }: LaneTraits): Lane | undefined {
+  for (const lane of client.lanes) {
+    if (lane.shape === shape && lane.urgency === urgency && lane.tier === tier && lane.boost === boost)
+      return lane
+  }
+  return undefined
 }
 
 export function newLane(traits: LaneTraits, tierPoints: number): Lane {
   const { shape, client, tier, urgency, boost } = traits
   return {
-    name: laneName(traits),
     shape,
     client,
     tier,
     urgency,
     boost,
     points: lanePoints(traits, tierPoints),
-    members: [],
-    first: 0,
+    line: new Line(),
     isCapped: false,
     key: 0,
     headAtMs: 0,
@@ -101,74 +106,49 @@ export function lanePoints(
 
 /** Lanes by the next change of their key; the order of equal times decides nothing. */
 export function rekeyHeap(): Heap<Lane> {
-  return new Heap(
-    (a, b) => a.rekeyAtMs < b.rekeyAtMs,
-    (lane) => lane.rekeyPlace,
-  )
+  return new Heap({
+    keyOf: (lane) => lane.rekeyAtMs,
+    isBefore: () => false,
+    placeOf: (lane) => lane.rekeyPlace,
+  })
 }
 
-export function headOf(lane: Lane): Waiting | undefined {
-  return lane.members[lane.first]
-}
-
-export function lengthOf(lane: Lane): number {
-  return lane.members.length - lane.first
+export function headOf({ line }: Lane): Waiting | undefined {
+  return line.first()
 }
 
 export function addMember(lane: Lane, waiting: Waiting): void {
-  lane.members.splice(placeIn(lane, waiting), 0, waiting)
-  crowdOf(lane).add(waiting)
+  lane.line.add(waiting)
+  lineOf(lane).add(waiting)
 }
 
 export function removeMember(lane: Lane, waiting: Waiting): void {
-  if (headOf(lane) === waiting) {
-    lane.first += 1
-    if (lane.first > 64 && lane.first * 2 > lane.members.length) {
-      lane.members.splice(0, lane.first)
-      lane.first = 0
-    }
-  } else lane.members.splice(placeIn(lane, waiting), 1)
-  leaveCrowd(lane, waiting)
+  lane.line.remove(waiting)
+  leaveLine(lane, waiting)
 }
 
-function crowdOf({ shape, points }: Lane): Crowd {
-  const known = shape.crowds.get(points)
+/** The line of all in the shape that wait with the lane's points. */
+function lineOf({ shape, points }: Lane): Line {
+  const known = shape.lines.get(points)
   if (known !== undefined) return known
-  const crowd = new Crowd(points)
-  shape.crowds.set(points, crowd)
-  return crowd
+  const line = new Line()
+  shape.lines.set(points, line)
+  return line
 }
 
-function leaveCrowd(lane: Lane, waiting: Waiting): void {
-  const crowd = crowdOf(lane)
-  crowd.remove(waiting)
-  if (crowd.isEmpty) lane.shape.crowds.delete(lane.points)
+function leaveLine(lane: Lane, waiting: Waiting): void {
+  const line = lineOf(lane)
+  line.remove(waiting)
+  if (line.length === 0) lane.shape.lines.delete(lane.points)
 }
 
-/** Gives the lane other points; its members change the crowd. */
+/** Gives the lane other points; its members change the line. */
 export function changePoints(lane: Lane, points: number): void {
-  const members = lane.members.slice(lane.first)
-  for (const member of members) leaveCrowd(lane, member)
+  const members = lane.line.members()
+  for (const member of members) leaveLine(lane, member)
   lane.points = points
-  const crowd = crowdOf(lane)
-  for (const member of members) crowd.add(member)
-}
-
-/** Index of the first member that is not earlier than `waiting`. */
-function placeIn(lane: Lane, waiting: Waiting): number {
-  return firstNot(lane, (member) => isEarlier(member, waiting))
-}
-
-/** Index of the first member for which `holds` is false; it must hold for a beginning of the lane only. */
-export function firstNot(lane: Lane, holds: (member: Waiting) => boolean): number {
-  let [low, high] = [lane.first, lane.members.length]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    const member = lane.members[middle]
-    if (member !== undefined && holds(member)) low = middle + 1
-    else high = middle
-  }
-  return low
+  const line = lineOf(lane)
+  for (const member of members) line.add(member)
 }
 
 /** Puts the lane where its head belongs, in its shape's heaps and in the heap of key changes. */
@@ -211,10 +191,6 @@ export function leads(a: Lane, b: Lane, nowMs: number): boolean {
   const scoreA = a.isCapped ? a.key : a.key + nowMs
   const scoreB = b.isCapped ? b.key : b.key + nowMs
   return scoreA === scoreB ? hasEarlierHead(a, b) : scoreA > scoreB
-}
-
-function goesBefore(a: Lane, b: Lane): boolean {
-  return a.key === b.key ? hasEarlierHead(a, b) : a.key > b.key
 }
 
 function hasEarlierHead(a: Lane, b: Lane): boolean {

@@ -139,17 +139,18 @@ test('O3 equal scores go to the earlier time, then to the earlier arrival', () =
   expect(isAhead({ ...older, sequence: 1 }, older, 400_000)).toBe(true)
 })
 
-test('H1 a heap gives its items in order, whichever were moved or taken out before', () => {
+test('H1 H2 a heap gives its items in order, whichever were moved or taken out before', () => {
   type Item = { value: number; readonly place: Place }
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.nat({ max: 2 }), fc.nat({ max: 9 }), fc.nat({ max: 50 }))),
       (operations) => {
         const items: Item[] = Array.from({ length: 10 }, () => ({ value: 0, place: noPlace() }))
-        const heap = new Heap<Item>(
-          (a, b) => a.value < b.value,
-          (item) => item.place,
-        )
+        const heap = new Heap<Item>({
+          keyOf: ({ value }) => value >> 2,
+          isBefore: (a, b) => a.value < b.value,
+          placeOf: ({ place }) => place,
+        })
         const inside = new Set<Item>()
         for (const [operation, at, value] of operations) {
           const item = items[at]

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { ENDINGS_KEPT_MS, ENDINGS_MAX, endingOf } from '../../limiter/endings.ts'
+import { countOf, ENDINGS_KEPT_MS, ENDINGS_MAX, endingOf } from '../../limiter/endings.ts'
+import { encode, restore } from '../../limiter/state.ts'
 import { availability } from '../../limiter/view.ts'
 import { bucket, limiter, reserve, resource, run, settle, slots, T0, tick, told, window } from './fixture.ts'
 
@@ -145,22 +146,38 @@ describe('cancel', () => {
 })
 
 describe('endings', () => {
-  test('E1 E2 an ending is remembered for ten minutes at least, and forgotten after twenty', () => {
+  const cancelled = (id: string, atMs: number) => ({ kind: 'cancel', atMs: T0 + atMs, id }) as const
+
+  test('E1 E2 an ending is remembered for ten minutes at least, and forgotten after fifteen', () => {
     const state = limiter(resource('gpt', LIMITS))
-    run(state, tick(599_000), { kind: 'cancel', atMs: T0 + 599_000, id: 'r1' })
-    run(state, tick(600_000))
-    run(state, tick(599_000 + ENDINGS_KEPT_MS))
-    expect(endingOf(state.endings, 'r1')).toEqual({ kind: 'cancelled' })
-    for (let atMs = 600_000; atMs <= 2_400_000; atMs += 60_000) run(state, tick(atMs))
-    expect(endingOf(state.endings, 'r1')).toBeUndefined()
+    run(state, cancelled('first', 0), cancelled('last', 149_999))
+    run(state, tick(149_999 + ENDINGS_KEPT_MS))
+    expect(endingOf(state.endings, 'last')).toEqual({ kind: 'cancelled' })
+    expect(told(run(state, reserve('last', 149_999 + ENDINGS_KEPT_MS, 1)))).toEqual(['cancelled last'])
+    for (let atMs = 150_000; atMs <= 900_000; atMs += 1_000) run(state, tick(atMs))
+    expect(countOf(state.endings)).toBe(0)
   })
 
-  test('E1 no more than two generations of ENDINGS_MAX are kept', () => {
+  test('E1 each of 40,000 operations of ten minutes finds its ending, also over JSON', () => {
     const state = limiter(resource('gpt', LIMITS))
-    for (let at = 0; at < 2 * ENDINGS_MAX + 10; at += 1)
-      run(state, { kind: 'cancel', atMs: T0, id: `r${at}` })
-    expect(state.endings.recent.size + state.endings.older.size).toBeLessThanOrEqual(2 * ENDINGS_MAX)
-    expect(endingOf(state.endings, 'r0')).toBeUndefined()
-    expect(endingOf(state.endings, `r${2 * ENDINGS_MAX + 9}`)).toBeDefined()
+    for (let at = 0; at < 40_000; at += 1) run(state, cancelled(`r${at}`, at * 15))
+    const restored = restore(JSON.parse(JSON.stringify(encode(state))))
+    for (const { endings } of [state, restored]) {
+      expect(countOf(endings)).toBe(40_000)
+      expect(endingOf(endings, 'r0')).toEqual({ kind: 'cancelled' })
+      expect(endingOf(endings, 'r39999')).toEqual({ kind: 'cancelled' })
+    }
+  })
+
+  test('E3 of more than ENDINGS_MAX, the oldest are forgotten early and judged as new; the rest stay', () => {
+    const state = limiter(resource('gpt', LIMITS))
+    for (let at = 0; at < 2 * ENDINGS_MAX; at += 1) {
+      run(state, cancelled(`r${at}`, 0))
+      if (at % 1_000 === 0) expect(countOf(state.endings)).toBeLessThanOrEqual(ENDINGS_MAX)
+    }
+    expect(told(run(state, reserve('r0', 1, 1)))).toEqual(['granted r0'])
+    for (let at = 2 * ENDINGS_MAX - 1; at > (2 - 4 / 5) * ENDINGS_MAX; at -= 1) {
+      if (endingOf(state.endings, `r${at}`) === undefined) expect.fail(`r${at} is forgotten`)
+    }
   })
 })

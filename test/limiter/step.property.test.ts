@@ -7,7 +7,7 @@ import { createState, encode, restore, type LimiterSnapshot, type LimiterState }
 import { nextWakeMs, step } from '../../limiter/step.ts'
 import { availability, check, placement, queues } from '../../limiter/view.ts'
 import { isAtCap } from '../../limiter/client.ts'
-import { lengthOf, standingOf } from '../../limiter/order/lane.ts'
+import { standingOf } from '../../limiter/order/lane.ts'
 import { isAhead } from '../../limiter/order/score.ts'
 import { configuration, limiter, lives, reserve, run, settle, T0, tick, WORLD } from './fixture.ts'
 
@@ -179,7 +179,9 @@ test('Q1 G2 CR1 each that waits is in one lane, one crowd and the heap of deadli
       const state = limiter(...WORLD)
       for (const event of events) step(state, event)
       const waiting = [...state.reservations.values()].filter((found) => found.kind === 'waiting')
-      const inLanes = [...state.shapes.values()].flatMap(({ lanes }) => [...lanes.values()].map(lengthOf))
+      const inLanes = [...state.shapes.values()].flatMap(({ lanes }) =>
+        [...lanes].map(({ line }) => line.length),
+      )
       expect(inLanes.reduce((sum, length) => sum + length, 0)).toBe(waiting.length)
       expect(inLanes.every((length) => length > 0)).toBe(true)
       expect(state.deadlines.size).toBe(waiting.length)
