@@ -27,6 +27,7 @@ import { release } from '../activities/ledger/release.ts'
 import type { ReservationAsk } from '../domain/ask.ts'
 import type { Budget } from '../domain/budget.ts'
 import { costOf } from '../domain/money.ts'
+import { PRICE_DEFAULTS } from '../domain/price.ts'
 import { RESOURCE_DEFAULTS } from '../domain/resource.ts'
 import { NO_SCOPE } from '../domain/scope.ts'
 import { TIER_DEFAULTS } from '../domain/tier.ts'
@@ -145,8 +146,8 @@ class Books {
     const limits = [{ type: 'sliding-window', units: 1_000_000, windowMs: 60_000 }] as const
     const maxQueue = 100_000
     await putResource(sql, { ...RESOURCE_DEFAULTS, id: RESOURCE, unit: 'tokens', limits, maxQueue }, ACTOR)
-    const price = { resourceId: RESOURCE, perUnitUsd: PER_UNIT_USD, effectiveFromMs: 0, source: ACTOR }
-    await putPrice(sql, price, ACTOR)
+    const terms = { ...PRICE_DEFAULTS, perUnitUsd: PER_UNIT_USD, effectiveFromMs: 0, source: ACTOR }
+    await putPrice(sql, { resourceId: RESOURCE, ...terms }, ACTOR)
     await putTier(sql, { id: 'bench', points: 20, weight: 2, ...TIER_DEFAULTS }, ACTOR)
     return new Books(url, sql)
   }

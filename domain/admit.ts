@@ -69,7 +69,7 @@ export function judge(ask: Ask, facts: Facts, atMs: number): Judgement {
   const urgency = cappedUrgency(ask.urgency, client.priorityMax)
   const no = refusalOfDemand(demand, facts, { clientId: client.id, urgency })
   if (no !== null) return refused(no)
-  const cost = costOfAsk(ask, demand, facts.prices)
+  const cost = costOfAsk(ask, demand, facts.prices, pricedAtMs(ask, atMs))
   if (cost.kind === 'refused') return cost
   const times = timesOf(ask, demand, facts, atMs)
   if (times.deadlineMs !== null && times.deadlineMs <= (times.deferUntilMs ?? atMs)) {
@@ -89,6 +89,11 @@ export function judge(ask: Ask, facts: Facts, atMs: number): Judgement {
     call: call?.call ?? null,
   }
   return { kind: 'draft', draft }
+}
+
+/** When the prices are taken: at admission, or when the deferral ends (P1). */
+export function pricedAtMs(ask: Ask, atMs: number): number {
+  return Math.max(atMs, (ask.kind === 'execution' ? ask.deferUntilMs : null) ?? atMs)
 }
 
 type Refused = { readonly kind: 'refused'; readonly refusal: Refusal }
@@ -148,10 +153,11 @@ function costOfAsk(
   ask: Ask,
   demand: Demand,
   prices: Prices,
+  pricedMs: number,
 ): Refused | { readonly kind: 'cost'; readonly nanoUsd: NanoUsd } {
   if (ask.kind === 'reservation' && ask.costNanoUsd !== null)
     return { kind: 'cost', nanoUsd: ask.costNanoUsd }
-  const priced = priceDemand(demand, prices)
+  const priced = priceDemand(demand, prices, { atMs: pricedMs, freeUnits: {} })
   if (priced.kind === 'unknown-price') return refused(refusals.unknownPrice(priced.resourceId))
   const max = ask.kind === 'execution' ? ask.maxCostNanoUsd : null
   if (max !== null && priced.totalNanoUsd > max) return refused(refusals.costLimit(priced.totalNanoUsd, max))

@@ -84,6 +84,15 @@ function formatOf(timezone: string): Intl.DateTimeFormat {
   return format
 }
 
+/** Wall-clock time at an instant: days count from Sunday, 0; minutes from midnight. */
+export function localTime(
+  timezone: string,
+  atMs: number,
+): { readonly weekday: number; readonly minute: number } {
+  const local = new Date(atMs + offsetMs(timezone, atMs))
+  return { weekday: local.getUTCDay(), minute: local.getUTCHours() * 60 + local.getUTCMinutes() }
+}
+
 /** Local time minus UTC at an instant, in milliseconds. */
 function offsetMs(timezone: string, atMs: number): number {
   if (timezone === 'UTC') return 0

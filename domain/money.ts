@@ -50,14 +50,18 @@ export function formatUsd(amount: NanoUsd): string {
 }
 
 /**
- * Cost of `units` at a unit price such as `"0.00003"` (at most 15 decimals), rounded up (M2).
- * Throws RangeError where the price is no such decimal or the cost leaves the range of M3.
+ * Cost of `units` at a unit price such as `"0.00003"` and a fixed fee (at most 15 decimals each), rounded up (M2).
+ * Throws RangeError where one is no such decimal or the cost leaves the range of M3.
  */
-export function costOf(units: number, perUnitUsd: string): NanoUsd {
-  const price = parseDecimal(perUnitUsd, PRICE_DECIMALS)
-  if (price === null || price < 0n) throw new RangeError(`"${perUnitUsd}" is no unit price`)
-  const exact = BigInt(units) * price
+export function costOf(units: number, perUnitUsd: string, feeUsd = '0'): NanoUsd {
+  const exact = BigInt(units) * priceUnits(perUnitUsd) + priceUnits(feeUsd)
   return nano(Number((exact + PRICE_UNITS_PER_NANO - 1n) / PRICE_UNITS_PER_NANO))
+}
+
+function priceUnits(text: string): bigint {
+  const price = parseDecimal(text, PRICE_DECIMALS)
+  if (price === null || price < 0n) throw new RangeError(`"${text}" is no unit price`)
+  return price
 }
 
 /** True for a decimal of at most 15 decimals that is not negative: a price that `costOf` takes. */

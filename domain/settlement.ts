@@ -6,8 +6,16 @@
 // S4  Holds are given back whole, in the step that books the use.
 
 import { USD_UNIT, chargedOf, surchargeOf, type Balance, type Budget } from './budget.ts'
-import { ZERO_USD, nano, subtractUsd, type NanoUsd } from './money.ts'
-import { priceDemand, totalOf, wholeCost, type CostLine, type Prices } from './price.ts'
+import { ZERO_USD, subtractUsd, type NanoUsd } from './money.ts'
+import {
+  linesOf,
+  priceDemand,
+  totalOf,
+  wholeCost,
+  type CostLine,
+  type Occasion,
+  type Prices,
+} from './price.ts'
 import type { Use } from './report.ts'
 import { toDemand, type Demand } from './resource.ts'
 
@@ -24,7 +32,28 @@ export type Booking = {
 }
 
 /** What was reserved and held: the worst case of an attempt whose use is unknown. */
-export type Reserved = { readonly demand: Demand; readonly costNanoUsd: NanoUsd; readonly prices: Prices }
+export type Reserved = {
+  readonly demand: Demand
+  readonly costNanoUsd: NanoUsd
+  readonly prices: Prices
+  readonly occasion: Occasion
+}
+
+/** The bookings of several attempts: what an allowance gives one of them, the next ones have no more. */
+export function bookingsOf(
+  attempts: readonly Pick<Attempt, 'attempt' | 'use'>[],
+  reserved: Reserved,
+): readonly Booking[] {
+  const freeUnits = { ...reserved.occasion.freeUnits }
+  return attempts.map((one) => {
+    const occasion = { ...reserved.occasion, freeUnits: { ...freeUnits } }
+    const booking = bookingOf(one, { ...reserved, occasion })
+    for (const line of booking.lines) {
+      if (line.freeUnits > 0) freeUnits[line.item] = (freeUnits[line.item] ?? 0) - line.freeUnits
+    }
+    return booking
+  })
+}
 
 /** The booking of one attempt (S1, S2). */
 export function bookingOf({ attempt, use }: Pick<Attempt, 'attempt' | 'use'>, reserved: Reserved): Booking {
@@ -52,8 +81,10 @@ export function correctionOf(before: Booking, after: Booking): Booking {
     const old = before.lines.find((line) => line.item === item)
     const now = after.lines.find((line) => line.item === item)
     const units = old?.units === null || now?.units === null ? null : (now?.units ?? 0) - (old?.units ?? 0)
+    const { priceId = null, perUnitUsd = null } = now ?? old ?? {}
+    const freeUnits = (now?.freeUnits ?? 0) - (old?.freeUnits ?? 0)
     const costNanoUsd = subtractUsd(now?.costNanoUsd ?? ZERO_USD, old?.costNanoUsd ?? ZERO_USD)
-    return { item, units, priceId: now?.priceId ?? old?.priceId ?? null, costNanoUsd }
+    return { item, units, freeUnits, priceId, perUnitUsd, costNanoUsd }
   })
   const negated = before.units.map(([id, units]) => [id, -units] as const)
   return {
@@ -133,9 +164,12 @@ export function charged(
   return { ...after, crossedAtMs }
 }
 
-/** By resource where the prices give the very cost that was held, else one line with what the holder said. */
-function linesOfReserved({ demand, costNanoUsd, prices }: Reserved): readonly CostLine[] {
-  const priced = priceDemand(demand, prices)
+/**
+ * By resource where the prices give the very cost that was held, else one line with what the holder said. An allowance
+ * gives nothing to what is only assumed.
+ */
+function linesOfReserved({ demand, costNanoUsd, prices, occasion }: Reserved): readonly CostLine[] {
+  const priced = priceDemand(demand, prices, { ...occasion, freeUnits: {} })
   if (priced.kind === 'priced' && priced.totalNanoUsd === costNanoUsd) return priced.lines
   return [wholeCost(costNanoUsd)]
 }
@@ -144,19 +178,13 @@ type ReportLines = { readonly kind: 'use' | 'assumed'; readonly lines: readonly 
 
 function linesOfReport(units: Demand, cost: NanoUsd | null, reserved: Reserved): ReportLines {
   if (cost !== null) return { kind: 'use', lines: [wholeCost(cost)] }
+  const { prices, occasion } = reserved
   const used = units.filter(([, count]) => count !== 0)
-  const priced = priceDemand(used, reserved.prices)
-  if (priced.kind === 'priced') return { kind: 'use', lines: priced.lines }
+  const isPriced = (demand: Demand) => demand.every(([id]) => prices[id] !== undefined)
   // A holder that brought its own cost needs no prices; without a figure of what it used, it costs what was held.
-  if (priceDemand(reserved.demand, reserved.prices).kind === 'unknown-price') {
+  if (!isPriced(used) && !isPriced(reserved.demand)) {
     return { kind: 'assumed', lines: [wholeCost(reserved.costNanoUsd)] }
   }
-  // A worker used what nobody reserved and nobody priced: it is shown with its units, and no price.
-  return { kind: 'use', lines: used.flatMap((one) => linesOrUnpriced(one, reserved.prices)) }
-}
-
-function linesOrUnpriced([item, units]: Demand[number], prices: Prices): readonly CostLine[] {
-  const priced = priceDemand([[item, units]], prices)
-  if (priced.kind === 'priced') return priced.lines
-  return [{ item, units, priceId: null, costNanoUsd: nano(0) }]
+  // Where a worker used what nobody reserved and nobody priced, it is shown with its units, and no price.
+  return { kind: 'use', lines: linesOf(used, prices, occasion) }
 }

@@ -1,18 +1,21 @@
 // Books what requests used, and gives their holds back: the one place that changes balances after admission.
 //
-// K1  One statement writes cost lines, entries, holds and balances together.
+// K1  One statement writes cost lines, entries, holds and balances together; allowances go with them, in the transaction.
 // K2  Each entry and line exists once per request, attempt and kind: booking twice fails instead of counting twice.
 
 import type { Balance } from '../../domain/budget.ts'
 import { charge, charged, type Booking } from '../../domain/settlement.ts'
 import type { Transaction } from './database.ts'
+import { takeFromAllowances } from './allowances.ts'
 import type { LockedHold } from './lock-holds.ts'
+import type { RequestUse } from './read-use.ts'
 import { jsonb, timestamp } from './statement.ts'
 
 export type ToBook = {
   readonly requestId: string
   readonly admission: number
   readonly bookings: readonly Booking[]
+  readonly allowances: RequestUse['allowances']
 }
 
 /** `holds` are those of all the requests in `toBook`, locked. */
@@ -42,15 +45,17 @@ export async function book(
   )
   if (entries.length === 0 && lines.length === 0 && holds.every(({ isOpen }) => !isOpen)) return
 
+  for (const { allowances, bookings } of toBook) await takeFromAllowances(tx, allowances, bookings)
   const requestIds = toBook.map(({ requestId }) => requestId)
   const periods = periodsOf(holds, balances)
   await tx`
     with lines as (
-      insert into cost_line (request_id, attempt, kind, item, units, cost, price_id, at)
-      select "requestId", attempt, kind, item, units, "costNanoUsd", "priceId", ${timestamp(atMs)}
+      insert into cost_line (request_id, attempt, kind, item, units, free_units, per_unit_usd, cost, price_id, at)
+      select "requestId", attempt, kind, item, units, "freeUnits", "perUnitUsd", "costNanoUsd", "priceId",
+             ${timestamp(atMs)}
       from jsonb_to_recordset(${jsonb(lines)}) as line
-        ("requestId" text, attempt integer, kind text, item text, units bigint, "costNanoUsd" bigint,
-         "priceId" bigint)
+        ("requestId" text, attempt integer, kind text, item text, units bigint, "freeUnits" bigint,
+         "perUnitUsd" numeric, "costNanoUsd" bigint, "priceId" bigint)
     ), entries as (
       insert into entry (request_id, admission, attempt, kind, budget_id, held, used, surcharge, at)
       select "requestId", admission, attempt, kind, "budgetId", held, used, surcharge, ${timestamp(atMs)}

@@ -7,6 +7,7 @@
 // X4  A USD budget was charged what the cost lines say, attempt by attempt.
 // X5  A budget of units was charged what the attempts used.
 // X6  A request that ended holds nothing, unless its use is unknown; one that is open holds all it took.
+// X7  An allowance gave away what the cost lines say.
 //
 // Each rule adds up two sides per key, and tells the keys where they differ: one pass over each table.
 
@@ -14,7 +15,7 @@ import type { Queries } from './database.ts'
 
 export type Difference = {
   /** The rule that does not hold. */
-  readonly rule: 'X1' | 'X2' | 'X3' | 'X4' | 'X5' | 'X6'
+  readonly rule: 'X1' | 'X2' | 'X3' | 'X4' | 'X5' | 'X6' | 'X7'
   /** What it does not hold for, by its key. */
   readonly subject: string
   /** By the entries and cost lines. */
@@ -81,6 +82,14 @@ export async function checkLedger(sql: Queries): Promise<readonly Difference[]> 
       union all
       select 'X6', concat_ws(' ', 'open', request_id, admission, budget_id), true, is_open::integer, 0, 0
       from hold
+
+      union all
+      select 'X7', concat_ws(' ', 'allowance', p.resource_id, p.client_id), false, l.free_units, 0, 0
+      from cost_line l join price p on p.id = l.price_id
+      where l.free_units <> 0
+      union all
+      select 'X7', concat_ws(' ', 'allowance', resource_id, nullif(client_id, '')), true, free_units, 0, 0
+      from allowance
     )
     select rule, subject,
            concat_ws(' ', sum(a) filter (where not is_kept), sum(b) filter (where not is_kept),

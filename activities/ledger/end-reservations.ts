@@ -5,7 +5,8 @@
 
 import { fromDemand } from '../../domain/resource.ts'
 import { sumUsd } from '../../domain/money.ts'
-import { bookingOf, sumUnits } from '../../domain/settlement.ts'
+import { sumUnits } from '../../domain/settlement.ts'
+import { bookingsUnder } from './allowances.ts'
 import type { Decided } from './apply-effect.ts'
 import { book } from './book.ts'
 import type { Transaction } from './database.ts'
@@ -17,10 +18,11 @@ import { jsonb } from './statement.ts'
 export async function endReservations(tx: Transaction, ended: readonly Decided[]): Promise<void> {
   const ids = ended.map(({ id }) => id)
   const [uses, holds] = await Promise.all([readUses(tx, ids), lockHolds(tx, ids)])
+  const given = new Map<string, number>()
   const toBook = ended.map(({ id, admission }) => {
     const use = uses.get(id)
-    const bookings = use?.attempts.map((attempt) => bookingOf(attempt, use.reserved)) ?? []
-    return { requestId: id, admission, bookings }
+    const bookings = use === undefined ? [] : bookingsUnder(use, given)
+    return { requestId: id, admission, bookings, allowances: use?.allowances ?? {} }
   })
   const costs = toBook.map(({ requestId, bookings }) => ({
     id: requestId,

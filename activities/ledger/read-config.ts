@@ -1,13 +1,14 @@
 // Reads what is configured.
 
 import type { Client } from '../../domain/client.ts'
-import type { Price } from '../../domain/price.ts'
+import type { Price, PriceTerms } from '../../domain/price.ts'
 import type { Resource } from '../../domain/resource.ts'
 import type { Template } from '../../domain/template.ts'
 import type { Tier } from '../../domain/tier.ts'
 import type { Worker } from '../../domain/worker.ts'
 import type { Queries } from './database.ts'
 import type { DefinitionKind } from './put-definition.ts'
+import { priceFromRow, pricesFromRows, type PriceRow } from './rows.ts'
 import { identifier, timestamp } from './statement.ts'
 
 export async function configVersion(sql: Queries): Promise<number> {
@@ -57,25 +58,35 @@ export async function listTemplates(sql: Queries): Promise<readonly Template[]> 
 
 /** All that ever applied or will, by resource, the newest first; `resourceId` null: of every resource. */
 export async function listPrices(sql: Queries, resourceId: string | null): Promise<readonly Price[]> {
-  const rows = await sql<(Omit<Price, 'effectiveFromMs'> & { effectiveFrom: number })[]>`
-    select id, resource_id, effective_from, trim_scale(per_unit_usd)::text as per_unit_usd, source
+  const rows = await sql<ListedPrice[]>`
+    select id, resource_id, client_id, effective_from, effective_to, trim_scale(per_unit_usd)::text as per_unit_usd,
+           source, terms
     from price
     where resource_id = coalesce(${resourceId}, resource_id)
     order by resource_id, effective_from desc, id desc`
-  return rows.map(({ effectiveFrom, ...price }) => ({ ...price, effectiveFromMs: effectiveFrom }))
+  return rows.map(({ effectiveFrom, effectiveTo, terms, ...row }) =>
+    priceFromRow({ ...row, ...terms, effectiveFromMs: effectiveFrom, effectiveToMs: effectiveTo }),
+  )
 }
+
+type ListedPrice = Pick<Price, 'id' | 'resourceId' | 'clientId' | 'perUnitUsd' | 'source'> & {
+  readonly effectiveFrom: number
+  readonly effectiveTo: number | null
+  readonly terms: Partial<PriceTerms>
+}
+
+type Sale = { readonly clientId: string | null; readonly atMs: number }
 
 /** The prices in force at `atMs`, by resource; a resource without one is not there. */
 export async function pricesAt(
   sql: Queries,
   resourceIds: readonly string[],
-  atMs: number,
+  { clientId, atMs }: Sale,
 ): Promise<Record<string, Price>> {
-  const rows = await sql<{ id: string; price: Price | null }[]>`
-    select id, price_in_force(id, ${timestamp(atMs)}) as price from unnest(${resourceIds as string[]}::text[]) as id`
-  const prices: Record<string, Price> = {}
-  for (const { id, price } of rows) if (price !== null) prices[id] = price
-  return prices
+  const rows = await sql<{ id: string; price: PriceRow | null }[]>`
+    select id, price_in_force(id, ${clientId}, ${timestamp(atMs)}) as price
+    from unnest(${resourceIds as string[]}::text[]) as id`
+  return pricesFromRows(Object.fromEntries(rows.map(({ id, price }) => [id, price])))
 }
 
 async function one<T>(sql: Queries, kind: DefinitionKind, id: string): Promise<T | null> {

@@ -12,7 +12,9 @@ export type CostLineRecord = {
   readonly units: number | null
   readonly costNanoUsd: NanoUsd
   readonly priceId: number | null
-  /** Of the price; null where there is none. */
+  /** Of the units by an allowance. */
+  readonly freeUnits: number
+  /** The rate that applied; null where there is no price. */
   readonly perUnitUsd: string | null
   readonly source: string | null
   readonly effectiveFromMs: number | null
@@ -22,7 +24,7 @@ export type CostLineRecord = {
 export async function costLines(sql: Queries, requestId: string): Promise<readonly CostLineRecord[]> {
   return await sql<CostLineRecord[]>`
     select l.attempt, l.kind, l.item, l.units, l.cost as "costNanoUsd", l.price_id,
-           trim_scale(p.per_unit_usd)::text as per_unit_usd, p.source, p.effective_from as "effectiveFromMs"
+           l.free_units, trim_scale(l.per_unit_usd)::text as per_unit_usd, p.source, p.effective_from as "effectiveFromMs"
     from cost_line l left join price p on p.id = l.price_id
     where l.request_id = ${requestId}
     order by l.attempt, l.kind <> 'correction' desc, l.item`

@@ -1,7 +1,7 @@
 // Everything that the ledger knows of the names in an ask, in one statement and so from one moment.
 
 import type { Ask } from '../../domain/ask.ts'
-import type { Facts } from '../../domain/admit.ts'
+import { pricedAtMs, type Facts } from '../../domain/admit.ts'
 import type { Client } from '../../domain/client.ts'
 import type { Price } from '../../domain/price.ts'
 import type { RequestState } from '../../domain/request.ts'
@@ -10,7 +10,7 @@ import type { Template } from '../../domain/template.ts'
 import type { Tier } from '../../domain/tier.ts'
 import type { Worker } from '../../domain/worker.ts'
 import type { Queries } from './database.ts'
-import type { BudgetRow } from './rows.ts'
+import { priceFromRow, type BudgetRow, type PriceRow } from './rows.ts'
 import { jsonb, timestamp } from './statement.ts'
 
 export type LedgerFacts = {
@@ -36,7 +36,7 @@ type Row = {
 
 type ResourceFacts = {
   readonly definition: Resource
-  readonly price: Price | null
+  readonly price: PriceRow | null
 }
 
 type Asked = { readonly ask: Ask; readonly paths: readonly string[]; readonly atMs: number }
@@ -65,7 +65,7 @@ export async function readFacts(sql: Queries, { ask, paths, atMs }: Asked): Prom
       (select definition from asked_worker) as worker,
       (select jsonb_agg(jsonb_build_object(
          'definition', r.definition,
-         'price', price_in_force(r.id, ${timestamp(atMs)})))
+         'price', price_in_force(r.id, ${ask.clientId}, ${timestamp(pricedAtMs(ask, atMs))})))
        from wanted join resource r using (id)) as resources,
       (select jsonb_agg(jsonb_build_object(
          'id', id, 'scope', scope, 'depth', depth, 'unit', unit, 'period', period, 'timezone', timezone,
@@ -79,7 +79,7 @@ export async function readFacts(sql: Queries, { ask, paths, atMs }: Asked): Prom
   const prices: Record<string, Price> = {}
   for (const { definition, price } of row.resources ?? []) {
     resources[definition.id] = definition
-    if (price !== null) prices[definition.id] = price
+    if (price !== null) prices[definition.id] = priceFromRow(price)
   }
   const { configVersion, client, tier } = row
   return {

@@ -2,15 +2,18 @@
 
 import type { Use } from '../../domain/report.ts'
 import { nano } from '../../domain/money.ts'
-import type { Price } from '../../domain/price.ts'
 import { toDemand } from '../../domain/resource.ts'
 import type { Attempt, Reserved } from '../../domain/settlement.ts'
+import { allowancesOf, keyOf, lockAllowances, type Allowance } from './allowances.ts'
 import type { Transaction } from './database.ts'
+import { pricesFromRows, type PriceRow } from './rows.ts'
 
 export type RequestUse = {
   /** In order. */
   readonly attempts: readonly Attempt[]
   readonly reserved: Reserved
+  /** Of the prices that give something away, by resource; locked. */
+  readonly allowances: Readonly<Record<string, Allowance>>
 }
 
 type AttemptFacts = {
@@ -25,8 +28,9 @@ type Row = {
   readonly id: string
   readonly demand: Readonly<Record<string, number>>
   readonly estimatedCost: number
+  readonly pricedAt: number
   readonly attempts: readonly AttemptFacts[] | null
-  readonly prices: Readonly<Record<string, Price | null>> | null
+  readonly prices: Readonly<Record<string, PriceRow | null>> | null
 }
 
 /** By request. Prices are those in force at admission, for all that was reserved or used, and for `also`. */
@@ -36,11 +40,11 @@ export async function readUses(
   also: readonly string[] = [],
 ): Promise<ReadonlyMap<string, RequestUse>> {
   const rows = await tx<Row[]>`
-    select r.id, r.demand, r.estimated_cost,
+    select r.id, r.demand, r.estimated_cost, coalesce(r.defer_until, r.created_at) as priced_at,
            (select jsonb_agg(jsonb_build_object('attempt', attempt, 'generation', generation, 'use', use,
                                                 'consumed', consumed, 'cost', cost) order by attempt)
             from attempt a where a.request_id = r.id) as attempts,
-           (select jsonb_object_agg(used.id, price_in_force(used.id, r.created_at))
+           (select jsonb_object_agg(used.id, price_in_force(used.id, r.client_id, coalesce(r.defer_until, r.created_at)))
             from (select jsonb_object_keys(r.demand) as id
                   union
                   select jsonb_object_keys(a.consumed) from attempt a where a.request_id = r.id
@@ -48,7 +52,7 @@ export async function readUses(
                   select unnest(${also as string[]}::text[])) as used) as prices
     from request r
     where r.id = any (${requestIds as string[]})`
-  return new Map(rows.map((row) => [row.id, fromRow(row)]))
+  return await fromRows(tx, rows)
 }
 
 /** The same of one request, which is there. */
@@ -62,13 +66,29 @@ export async function readUse(
   return use
 }
 
-function fromRow({ demand, estimatedCost, attempts, prices }: Row): RequestUse {
-  const known: Record<string, Price> = {}
-  for (const [id, price] of Object.entries(prices ?? {})) if (price !== null) known[id] = price
-  return {
-    attempts: (attempts ?? []).map(attemptFrom),
-    reserved: { demand: toDemand(demand), costNanoUsd: nano(estimatedCost), prices: known },
-  }
+/** What is left of an allowance is read last, under its lock. */
+async function fromRows(tx: Transaction, rows: readonly Row[]): Promise<ReadonlyMap<string, RequestUse>> {
+  const facts = rows.map((row) => {
+    const prices = pricesFromRows(row.prices ?? {})
+    return { row, prices, allowances: allowancesOf(prices, row.pricedAt) }
+  })
+  const left = await lockAllowances(
+    tx,
+    facts.flatMap(({ allowances }) => Object.values(allowances)),
+  )
+  return new Map(
+    facts.map(({ row, prices, allowances }) => {
+      const freeUnits: Record<string, number> = {}
+      for (const one of Object.values(allowances)) freeUnits[one.resourceId] = left.get(keyOf(one)) ?? 0
+      const reserved: Reserved = {
+        demand: toDemand(row.demand),
+        costNanoUsd: nano(row.estimatedCost),
+        prices,
+        occasion: { atMs: row.pricedAt, freeUnits },
+      }
+      return [row.id, { attempts: (row.attempts ?? []).map(attemptFrom), reserved, allowances }]
+    }),
+  )
 }
 
 function attemptFrom({ attempt, generation, use, consumed, cost }: AttemptFacts): Attempt {

@@ -62,7 +62,7 @@ async function store(
 type Row = { readonly admission: number; readonly actual: Readonly<Record<string, number>> | null }
 
 async function correct(tx: Transaction, { requestId, attempt, use, atMs }: Report): Promise<void> {
-  const [[row], { reserved }, holds] = await Promise.all([
+  const [[row], { reserved, allowances }, holds] = await Promise.all([
     tx<[Row]>`select admission, actual from request where id = ${requestId}`,
     readUse(tx, requestId),
     lockHolds(tx, [requestId]),
@@ -71,7 +71,7 @@ async function correct(tx: Transaction, { requestId, attempt, use, atMs }: Repor
   const correction = correctionOf(before, bookingOf({ attempt, use }, reserved))
   const actual = fromDemand(sumUnits([toDemand(row.actual ?? {}), correction.units]))
   await Promise.all([
-    book(tx, [{ requestId, admission: row.admission, bookings: [correction] }], holds, atMs),
+    book(tx, [{ requestId, admission: row.admission, bookings: [correction], allowances }], holds, atMs),
     tx`
       update request
       set actual_cost = actual_cost + ${correction.costNanoUsd}, actual = ${jsonb(actual)}

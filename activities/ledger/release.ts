@@ -5,6 +5,7 @@
 // R3  After the lease has ended it is taken once, as late: what was booked then is corrected.
 
 import { nano, type NanoUsd } from '../../domain/money.ts'
+import type { Occasion } from '../../domain/price.ts'
 import type { ReservationOutcome } from '../../domain/report.ts'
 import { isFinal, type RequestKind, type RequestState } from '../../domain/request.ts'
 import { fromDemand, toDemand, type Demand } from '../../domain/resource.ts'
@@ -12,7 +13,7 @@ import { bookingOf, correctionOf, type Attempt, type Booking } from '../../domai
 import { book } from './book.ts'
 import type { Sql, Transaction } from './database.ts'
 import { lockHolds } from './lock-holds.ts'
-import { readUse } from './read-use.ts'
+import { readUse, type RequestUse } from './read-use.ts'
 import { jsonb, timestamp } from './statement.ts'
 
 export type Release = {
@@ -107,17 +108,17 @@ async function keepHeld(tx: Transaction, { reservationId }: Release, row: Row, a
 async function settle(tx: Transaction, given: Release, row: Row, atMs: number): Promise<Released> {
   const { reservationId, costNanoUsd, outcome, contentHash } = given
   const consumed = given.actual ?? row.demand
-  const [{ attempts, reserved }, holds] = await Promise.all([
+  const [use, holds] = await Promise.all([
     readUse(tx, reservationId, Object.keys(consumed)),
     lockHolds(tx, [reservationId]),
   ])
-  const [before] = attempts
   const attempt: Attempt = {
     attempt: 1,
     generation: row.generation,
     use: { kind: 'reported', consumed, costNanoUsd },
   }
-  const now = bookingOf(attempt, reserved)
+  const before = row.actualCost === null ? null : await bookedBefore(tx, reservationId, use)
+  const now = bookingOf(attempt, { ...use.reserved, occasion: before?.occasion ?? use.reserved.occasion })
   await tx`
     insert into attempt (request_id, attempt, generation, begun_at, reported_at, use, consumed, cost)
     values (${reservationId}, 1, ${row.generation}, ${timestamp(row.grantedAt)}, ${timestamp(atMs)}, 'reported',
@@ -125,9 +126,9 @@ async function settle(tx: Transaction, given: Release, row: Row, atMs: number): 
     on conflict (request_id, attempt) do update
     set reported_at = excluded.reported_at, use = 'reported', consumed = excluded.consumed, cost = excluded.cost`
   // Booked before where the lease ended with a running total, or where unknown use was assumed.
-  const isBooked = row.actualCost !== null && before !== undefined
-  const bookings: readonly Booking[] = [isBooked ? correctionOf(bookingOf(before, reserved), now) : now]
-  await book(tx, [{ requestId: reservationId, admission: row.admission, bookings }], holds, atMs)
+  const bookings: readonly Booking[] = [before === null ? now : correctionOf(before.booking, now)]
+  const { allowances } = use
+  await book(tx, [{ requestId: reservationId, admission: row.admission, bookings, allowances }], holds, atMs)
 
   const late = row.state === 'expired'
   const ending = outcome === 'failure' ? 'failed' : 'completed'
@@ -145,4 +146,21 @@ async function settle(tx: Transaction, given: Release, row: Row, atMs: number): 
     select id, ${state}, ${timestamp(atMs)} from settled where ${!isFinal(row.state)}`
   const { units: settled, costNanoUsd: cost } = now
   return { kind: 'settled', settled, costNanoUsd: cost, late, replayed: false, generation: row.generation }
+}
+
+type Before = { readonly booking: Booking; readonly occasion: Occasion }
+
+/** What was booked, and what is free for what replaces it: the rest of the month and what was given to it already. */
+async function bookedBefore(tx: Transaction, id: string, use: RequestUse): Promise<Before | null> {
+  const { attempts, reserved } = use
+  const [attempt] = attempts
+  if (attempt === undefined) return null
+  const rows = await tx<{ item: string; freeUnits: number }[]>`
+    select item, free_units from cost_line where request_id = ${id} and attempt = 1 and free_units > 0`
+  const given = Object.fromEntries(rows.map(({ item, freeUnits }) => [item, freeUnits]))
+  const { atMs, freeUnits: left } = reserved.occasion
+  const freeUnits = { ...left }
+  for (const [item, units] of Object.entries(given)) freeUnits[item] = (left[item] ?? 0) + units
+  const booking = bookingOf(attempt, { ...reserved, occasion: { atMs, freeUnits: given } })
+  return { booking, occasion: { atMs, freeUnits } }
 }

@@ -4,6 +4,7 @@ import type { Plan, WorkerCall } from '../../domain/admission.ts'
 import type { Balance, Budget, BudgetPeriod } from '../../domain/budget.ts'
 import type { Json } from '../../domain/failure.ts'
 import { nano } from '../../domain/money.ts'
+import { PRICE_DEFAULTS, type Price } from '../../domain/price.ts'
 import type { Urgency } from '../../domain/priority.ts'
 import { toDemand } from '../../domain/resource.ts'
 
@@ -90,4 +91,18 @@ export function balanceFromRow({ held, used, surcharge, crossedAt }: BalanceRow)
 /** Names one period of one budget. */
 export function periodKey(budgetId: number, startsAtMs: number): string {
   return `${budgetId} ${startsAtMs}`
+}
+
+/** A price as `price_in_force` tells it: without the terms that are the defaults. */
+export type PriceRow = Partial<Price> & Omit<Price, keyof typeof PRICE_DEFAULTS>
+
+export function priceFromRow(row: PriceRow): Price {
+  return { ...PRICE_DEFAULTS, ...row }
+}
+
+/** Prices by resource; what has none is not there. */
+export function pricesFromRows(rows: Readonly<Record<string, PriceRow | null>>): Record<string, Price> {
+  const prices: Record<string, Price> = {}
+  for (const [id, row] of Object.entries(rows)) if (row !== null) prices[id] = priceFromRow(row)
+  return prices
 }

@@ -8,7 +8,8 @@ import type { Ending } from '../../domain/report.ts'
 import { fromDemand, toDemand, type Demand } from '../../domain/resource.ts'
 import { isFinal, type FinalState, type RequestState } from '../../domain/request.ts'
 import { nano, sumUsd, type NanoUsd } from '../../domain/money.ts'
-import { bookingOf, sumUnits, type Attempt } from '../../domain/settlement.ts'
+import { sumUnits, type Attempt } from '../../domain/settlement.ts'
+import { bookingsUnder } from './allowances.ts'
 import { book } from './book.ts'
 import type { Sql, Transaction } from './database.ts'
 import { lockHolds } from './lock-holds.ts'
@@ -46,12 +47,9 @@ export async function settleExecution(
       select state, generation, admission, granted_at, actual_cost, demand
       from request where id = ${requestId} and kind = 'execution' for no key update`
     if (row === undefined) throw new Error(`there is no execution ${requestId}`)
-    const [{ attempts, reserved }, holds] = await Promise.all([
-      readUse(tx, requestId),
-      lockHolds(tx, [requestId]),
-    ])
+    const [use, holds] = await Promise.all([readUse(tx, requestId), lockHolds(tx, [requestId])])
     const settlement = {
-      actual: usedUnder(attempts, row),
+      actual: usedUnder(use.attempts, row),
       generation: row.generation,
       wasGranted: row.grantedAt !== null,
     }
@@ -59,11 +57,11 @@ export async function settleExecution(
       const costNanoUsd = nano(row.actualCost ?? 0)
       return { ...settlement, state: row.state, costNanoUsd, alreadyEnded: true }
     }
-    const bookings = attempts.map((one) => bookingOf(one, reserved))
+    const bookings = bookingsUnder(use, new Map())
     const costNanoUsd = sumUsd(bookings.map((one) => one.costNanoUsd))
     const actual = sumUnits(bookings.map(({ units }) => units))
     await Promise.all([
-      book(tx, [{ requestId, admission: row.admission, bookings }], holds, atMs),
+      book(tx, [{ requestId, admission: row.admission, bookings, allowances: use.allowances }], holds, atMs),
       writeEnding(tx, { requestId, ending, actual, costNanoUsd, atMs }),
     ])
     return { ...settlement, state: ending.kind, costNanoUsd, alreadyEnded: false }

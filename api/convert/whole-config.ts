@@ -1,9 +1,9 @@
 // The whole configuration between the wire and the domain.
 
 import type { Catalogue } from '../../domain/catalogue.ts'
-import type { PriceBody, WholeConfigBody } from '../schema/config.ts'
+import type { WholeConfigBody } from '../schema/config.ts'
 import * as convert from './config.ts'
-import { fromIso, toIso } from './time.ts'
+import { priceFrom, priceTo } from './price.ts'
 
 /** A price without a date applies from `atMs`. Budgets of a client and of its scope are one list. */
 export function catalogueFrom(body: WholeConfigBody, atMs: number): Catalogue {
@@ -21,10 +21,7 @@ export function catalogueFrom(body: WholeConfigBody, atMs: number): Catalogue {
       ...entries(body.budgets).flatMap(([scope, list]) => list.map((one) => convert.budgetFrom(scope, one))),
     ],
     prices: entries(body.prices).flatMap(([resourceId, prices]) =>
-      prices.map(({ effectiveFrom, perUnitUsd, source }) => {
-        const effectiveFromMs = effectiveFrom === undefined ? atMs : fromIso(effectiveFrom)
-        return { resourceId, effectiveFromMs, perUnitUsd, source }
-      }),
+      prices.map((price) => priceFrom(resourceId, price, atMs)),
     ),
   }
 }
@@ -47,10 +44,6 @@ export function catalogueTo(catalogue: Catalogue): WholeConfigBody {
     workers: byKey(catalogue.workers, ({ name }) => name, convert.workerTo),
     prices: grouped(catalogue.prices, ({ resourceId }) => resourceId, priceTo),
   }
-}
-
-function priceTo({ effectiveFromMs, perUnitUsd, source }: Catalogue['prices'][number]): PriceBody {
-  return { effectiveFrom: toIso(effectiveFromMs), perUnitUsd, source }
 }
 
 function byKey<T, B>(list: readonly T[], key: (one: T) => string, to: (one: T) => B): Record<string, B> {

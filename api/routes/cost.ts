@@ -57,6 +57,7 @@ function lineTo({
   kind,
   item,
   units,
+  freeUnits,
   costNanoUsd,
   perUnitUsd,
   source,
@@ -70,6 +71,7 @@ function lineTo({
     kind,
     resource,
     units,
+    freeUnits,
     perUnitUsd,
     costUsd,
     source,
@@ -107,7 +109,7 @@ const getEstimate = route({
     if (template === null && worker === null) {
       throw new Problem('invalid-request', 'expected the parameter `template` or `worker`')
     }
-    return { status: 200, body: await estimated(context, { template, worker, resources: null }) }
+    return { status: 200, body: await estimated(context, { ...query, template, worker, resources: null }) }
   },
 })
 
@@ -117,17 +119,18 @@ async function estimated(context: ApiContext, ask: EstimateAsk) {
     if ((await readResource(context.sql, id)) === null) throw refused(refusals.unknown('resource', id))
   }
   const ids = [...expected, ...most].map(([id]) => id)
-  const prices = await pricesAt(context.sql, ids, nowMs(context))
-  const priced = pricedOrThrow(expected, prices)
+  const atMs = nowMs(context)
+  const prices = await pricesAt(context.sql, ids, { clientId: ask.clientId ?? null, atMs })
+  const priced = pricedOrThrow(expected, prices, atMs)
   const expectedUsd = formatUsd(priced.totalNanoUsd)
-  const maxUsd = formatUsd(pricedOrThrow(most, prices).totalNanoUsd)
-  const lines = priced.lines.map(({ item, units, costNanoUsd }) => {
-    const { perUnitUsd = '0', source = '', effectiveFromMs = 0 } = prices[item] ?? {}
+  const maxUsd = formatUsd(pricedOrThrow(most, prices, atMs).totalNanoUsd)
+  const lines = priced.lines.map(({ item, units, perUnitUsd, costNanoUsd }) => {
+    const { source = '', effectiveFromMs = 0 } = prices[item] ?? {}
     const costUsd = formatUsd(costNanoUsd)
     return {
       resource: item,
       units: units ?? 0,
-      perUnitUsd,
+      perUnitUsd: perUnitUsd ?? '0',
       costUsd,
       source,
       effectiveFrom: toIso(effectiveFromMs),
@@ -151,8 +154,8 @@ async function demandsOf({ sql }: ApiContext, ask: EstimateAsk): Promise<{ expec
   return { expected, most: toDemand(most) }
 }
 
-function pricedOrThrow(demand: Demand, prices: Prices) {
-  const priced = priceDemand(demand, prices)
+function pricedOrThrow(demand: Demand, prices: Prices, atMs: number) {
+  const priced = priceDemand(demand, prices, { atMs, freeUnits: {} })
   if (priced.kind === 'unknown-price') throw refused(refusals.unknownPrice(priced.resourceId))
   return priced
 }

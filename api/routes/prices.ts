@@ -2,24 +2,18 @@
 
 import { z } from 'zod'
 import { putPrice } from '../../activities/ledger/put-price.ts'
-import { listPrices } from '../../activities/ledger/read-config.ts'
-import type { Price } from '../../domain/price.ts'
+import { listPrices, readResource } from '../../activities/ledger/read-config.ts'
 import { nowMs } from '../context.ts'
-import { fromIso, toIso } from '../convert/time.ts'
+import { priceFrom, priceTo } from '../convert/price.ts'
 import { mustActForAll } from '../keys.ts'
-import { notFound } from '../problem.ts'
+import { invalid, notFound } from '../problem.ts'
 import { route, type Route } from '../route.ts'
-import { price as priceBody } from '../schema/config.ts'
+import { price as priceBody, priceFault } from '../schema/price.ts'
 import * as p from '../schema/primitives.ts'
 
 const params = z.strictObject({ resourceId: p.id })
 const told = z
-  .strictObject({
-    resourceId: z.string(),
-    effectiveFrom: p.time,
-    perUnitUsd: p.unitPrice,
-    source: z.string(),
-  })
+  .strictObject({ resourceId: z.string(), ...priceBody.shape, effectiveFrom: p.time })
   .meta({ id: 'PriceTold' })
 const stored = z.strictObject({ ...told.shape, configVersion: z.int() }).meta({ id: 'PriceStored' })
 const prices = z.strictObject({ items: z.array(told), cursor: z.null() }).meta({ id: 'Prices' })
@@ -35,17 +29,12 @@ const put = route({
   async handle({ context, caller, params, body }) {
     mustActForAll(caller)
     const { resourceId } = params
-    const { perUnitUsd, source } = body
-    const effectiveFromMs = body.effectiveFrom === undefined ? nowMs(context) : fromIso(body.effectiveFrom)
-    const price = { resourceId, effectiveFromMs, perUnitUsd, source }
+    const resource = await readResource(context.sql, resourceId)
+    const price = priceFrom(resourceId, body, nowMs(context))
+    const fault = priceFault(resourceId, body, resource?.unit)
+    if (fault !== null) throw invalid([{ pointer: `/${fault.field}`, detail: fault.message }])
     const { version, created } = await putPrice(context.sql, price, caller.keyId)
-    const answer = {
-      resourceId,
-      effectiveFrom: toIso(effectiveFromMs),
-      perUnitUsd,
-      source,
-      configVersion: version,
-    }
+    const answer = { resourceId, ...priceTo(price), configVersion: version }
     return { status: created ? 201 : 200, body: answer, headers: { etag: `"${version}"` } }
   },
 })
@@ -62,12 +51,14 @@ const get = route({
     mustActForAll(caller)
     const found = await listPrices(context.sql, params.resourceId)
     if (found.length === 0) throw notFound('price of', params.resourceId)
-    return { status: 200, body: { items: found.map(priceTo), cursor: null } }
+    return {
+      status: 200,
+      body: {
+        items: found.map(({ id: _, ...price }) => ({ resourceId: price.resourceId, ...priceTo(price) })),
+        cursor: null,
+      },
+    }
   },
 })
-
-function priceTo({ resourceId, effectiveFromMs, perUnitUsd, source }: Price) {
-  return { resourceId, effectiveFrom: toIso(effectiveFromMs), perUnitUsd, source }
-}
 
 export const priceRoutes: readonly Route[] = [get, put]

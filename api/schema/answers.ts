@@ -220,6 +220,7 @@ export const costOfRequest = z
         attempt: p.count,
         resource: z.string().nullable(),
         units: z.int().nullable(),
+        freeUnits: z.int().meta({ description: 'Of the units by an allowance' }),
         perUnitUsd: z.string().nullable(),
         costUsd: p.usdTold,
         source: z.string().nullable(),

@@ -8,6 +8,7 @@ import { BUDGET_PERIODS, USD_UNIT } from '../../domain/budget.ts'
 import { PARTS_PER_WHOLE } from '../../domain/limit.ts'
 import { REFUND_RULES, RESOURCE_DEFAULTS, RESOURCE_KINDS } from '../../domain/resource.ts'
 import { TIER_DEFAULTS } from '../../domain/tier.ts'
+import { price, priceFault } from './price.ts'
 import * as p from './primitives.ts'
 
 const LIMITS_MAX = 16
@@ -211,14 +212,6 @@ export const worker = z
   })
   .meta({ id: 'Worker' })
 
-export const price = z
-  .strictObject({
-    effectiveFrom: p.time.optional().meta({ description: 'Applies from then on; default: at once' }),
-    perUnitUsd: p.unitPrice,
-    source: p.text.default(''),
-  })
-  .meta({ id: 'Price' })
-
 const objects = <T extends z.ZodType>(key: z.ZodType<string, string>, value: T) =>
   z
     .record(key, value)
@@ -236,7 +229,14 @@ export const wholeConfig = z
     workers: objects(p.id, worker),
     prices: objects(p.id, z.array(price).max(1_000)),
   })
-  .superRefine(({ clients, budgets }, context) => {
+  .superRefine(({ clients, budgets, prices, resources }, context) => {
+    for (const [id, list] of Object.entries(prices)) {
+      for (const [nth, one] of list.entries()) {
+        const fault = priceFault(id, one, resources[id]?.unit)
+        if (fault === null) continue
+        context.addIssue({ code: 'custom', path: ['prices', id, nth, fault.field], message: fault.message })
+      }
+    }
     for (const scope of Object.keys(budgets)) {
       if ((clients[scope]?.budgets.length ?? 0) === 0) continue
       context.addIssue({
@@ -253,5 +253,4 @@ export type TierBody = z.infer<typeof tier>
 export type BudgetBody = z.infer<typeof budget>
 export type TemplateBody = z.infer<typeof template>
 export type WorkerBody = z.infer<typeof worker>
-export type PriceBody = z.infer<typeof price>
 export type WholeConfigBody = z.infer<typeof wholeConfig>

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { nano, type NanoUsd } from '../../domain/money.ts'
-import { priceDemand, type Prices } from '../../domain/price.ts'
+import { PRICE_DEFAULTS, priceDemand, type Prices } from '../../domain/price.ts'
 import type { Use } from '../../domain/report.ts'
 import { bookingOf, charge, correctionOf, sumUnits, type Reserved } from '../../domain/settlement.ts'
 import { EMPTY_BALANCE, type Budget } from '../../domain/budget.ts'
 
 const price = (id: number, resourceId: string, perUnitUsd: string) => ({
+  ...PRICE_DEFAULTS,
   id,
   resourceId,
   perUnitUsd,
@@ -16,6 +17,7 @@ const prices: Prices = {
   in: price(1, 'in', '0.0000000005'),
   out: price(2, 'out', '0.000003'),
 }
+const occasion = { atMs: 0, freeUnits: {} }
 const reserved: Reserved = {
   demand: [
     ['in', 3],
@@ -23,6 +25,7 @@ const reserved: Reserved = {
   ],
   costNanoUsd: nano(30_002),
   prices,
+  occasion,
 }
 const reported = (consumed: Record<string, number>, costNanoUsd: NanoUsd | null = null): Use => ({
   kind: 'reported',
@@ -31,19 +34,19 @@ const reported = (consumed: Record<string, number>, costNanoUsd: NanoUsd | null 
 })
 
 test('P2, P3: each line is rounded up once; an unknown price is told, never 0', () => {
-  expect(priceDemand(reserved.demand, prices)).toEqual({
+  expect(priceDemand(reserved.demand, prices, occasion)).toEqual({
     kind: 'priced',
     lines: [
-      { item: 'in', units: 3, priceId: 1, costNanoUsd: 2 },
-      { item: 'out', units: 10, priceId: 2, costNanoUsd: 30_000 },
+      { item: 'in', units: 3, freeUnits: 0, priceId: 1, perUnitUsd: '0.0000000005', costNanoUsd: 2 },
+      { item: 'out', units: 10, freeUnits: 0, priceId: 2, perUnitUsd: '0.000003', costNanoUsd: 30_000 },
     ],
     totalNanoUsd: 30_002,
   })
-  expect(priceDemand([['none', 1]], prices)).toEqual({ kind: 'unknown-price', resourceId: 'none' })
+  expect(priceDemand([['none', 1]], prices, occasion)).toEqual({ kind: 'unknown-price', resourceId: 'none' })
 })
 
 describe('what an attempt is booked at', () => {
-  const brought: Reserved = { demand: [['raw', 5]], costNanoUsd: nano(700), prices: {} }
+  const brought: Reserved = { demand: [['raw', 5]], costNanoUsd: nano(700), prices: {}, occasion }
   const table: Record<
     string,
     { use: Use; reserved?: Reserved; want: { kind: string; costNanoUsd: number; items: string[] } }

@@ -78,9 +78,9 @@ describe('what is admitted', () => {
 
   test('the price in force is the newest that is effective', async () => {
     await putResource(ledger.sql, f.resource({ id: 'mail' }), f.ACTOR)
-    await f.price(ledger.sql, 'mail', '0.5', f.NOON - 1_000)
-    await f.price(ledger.sql, 'mail', '0.25', f.NOON)
-    await f.price(ledger.sql, 'mail', '9', f.NOON + 1_000)
+    await f.price(ledger.sql, 'mail', '0.5', { effectiveFromMs: f.NOON - 1_000 })
+    await f.price(ledger.sql, 'mail', '0.25', { effectiveFromMs: f.NOON })
+    await f.price(ledger.sql, 'mail', '9', { effectiveFromMs: f.NOON + 1_000 })
     const ask = f.reservation({ resources: { mail: 3 } })
     expect(await admit(ledger.sql, ask, f.NOON + 999)).toMatchObject({
       plan: { estimatedNanoUsd: f.usd('0.75') },

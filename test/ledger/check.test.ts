@@ -68,6 +68,10 @@ const corruptions: Record<string, { readonly statement: string; readonly want: r
     statement: `update hold set is_open = true where request_id = 'settled' and ${USD_ENTRY}`,
     want: ['X2', 'X6'],
   },
+  'X7: a line has free units that no allowance gave': {
+    statement: `update cost_line set free_units = 1`,
+    want: ['X7'],
+  },
   'a request has another cost': {
     statement: `update request set actual_cost = 0 where id = 'settled'`,
     want: ['X3'],

@@ -92,8 +92,8 @@ describe('one object', () => {
   })
 
   test('prices are added, never changed', async () => {
-    await f.price(ledger.sql, 'p', '0.000000000000001', 5)
-    await f.price(ledger.sql, 'p', '2.50', 5)
+    await f.price(ledger.sql, 'p', '0.000000000000001', { effectiveFromMs: 5 })
+    await f.price(ledger.sql, 'p', '2.50', { effectiveFromMs: 5 })
     expect(await listPrices(ledger.sql, 'p')).toMatchObject([
       { perUnitUsd: '2.5', effectiveFromMs: 5, source: 'test' },
       { perUnitUsd: '0.000000000000001' },

@@ -5,6 +5,7 @@ import { nano, parseUsd } from '../../domain/money.ts'
 import type { Resource } from '../../domain/resource.ts'
 import { RESOURCE_DEFAULTS } from '../../domain/resource.ts'
 import { NO_SCOPE } from '../../domain/scope.ts'
+import { PRICE_DEFAULTS } from '../../domain/price.ts'
 import { TIER_DEFAULTS } from '../../domain/tier.ts'
 import type { Tier } from '../../domain/tier.ts'
 import type { Budget } from '../../domain/budget.ts'
@@ -14,7 +15,7 @@ import type { Effect, Granted } from '../../limiter/effect.ts'
 import { openDatabase, type Sql } from '../../activities/ledger/database.ts'
 import { migrate } from '../../activities/ledger/migrate.ts'
 import { putClient } from '../../activities/ledger/put-client.ts'
-import { putPrice } from '../../activities/ledger/put-price.ts'
+import { putPrice, type PriceChange } from '../../activities/ledger/put-price.ts'
 import { putResource } from '../../activities/ledger/put-resource.ts'
 import { putTier } from '../../activities/ledger/put-tier.ts'
 import { putWorker } from '../../activities/ledger/put-worker.ts'
@@ -88,8 +89,14 @@ export async function client(
   return await putClient(sql, full, budgets, ACTOR)
 }
 
-export async function price(sql: Sql, resourceId: string, perUnitUsd: string, effectiveFromMs = 0) {
-  return await putPrice(sql, { resourceId, perUnitUsd, effectiveFromMs, source: 'test' }, ACTOR)
+export async function price(
+  sql: Sql,
+  resourceId: string,
+  perUnitUsd: string,
+  given: Partial<PriceChange> = {},
+) {
+  const terms = { ...PRICE_DEFAULTS, effectiveFromMs: 0, source: 'test', ...given }
+  return await putPrice(sql, { resourceId, perUnitUsd, ...terms }, ACTOR)
 }
 
 export function hard(scope: string, amount: string | number, given: Partial<Budget> = {}): Budget {

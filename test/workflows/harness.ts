@@ -23,6 +23,7 @@ import type { Client } from '../../domain/client.ts'
 import type { Limit } from '../../domain/limit.ts'
 import { RESOURCE_DEFAULTS } from '../../domain/resource.ts'
 import { TIER_DEFAULTS } from '../../domain/tier.ts'
+import { PRICE_DEFAULTS } from '../../domain/price.ts'
 import type { ExecutionAsk } from '../../domain/ask.ts'
 import type { Json } from '../../domain/failure.ts'
 import { NO_SCOPE } from '../../domain/scope.ts'
@@ -108,7 +109,13 @@ export async function furnish({ sql, workerUrl }: Harness, more: Furniture = {})
   const limits = more.limits ?? [{ type: 'concurrency', slots: 1, per: 'reservation' }]
   await putTier(sql, { ...TIER_DEFAULTS, id: 'premium', points: 30, weight: 3 }, ACTOR)
   await putResource(sql, { ...RESOURCE_DEFAULTS, id: 'gpt', unit: 'tokens', limits }, ACTOR)
-  const price = { resourceId: 'gpt', effectiveFromMs: 0, perUnitUsd: '0.01', source: 'the test' }
+  const price = {
+    ...PRICE_DEFAULTS,
+    resourceId: 'gpt',
+    effectiveFromMs: 0,
+    perUnitUsd: '0.01',
+    source: 'the test',
+  }
   await putPrice(sql, price, ACTOR)
   const budget: Budget = {
     scope: 'acme',
