@@ -3,9 +3,10 @@
 import { ledger } from './ledger.ts'
 import { limiter } from './limiter/main.ts'
 import { describeMachine } from './machine.ts'
+import { referees } from './referees.ts'
 import { smoke } from './smoke.ts'
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { smoke, limiter, ledger }
+const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { smoke, limiter, ledger, referees }
 
 // What a benchmark has started ends with it.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
