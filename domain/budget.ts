@@ -6,11 +6,13 @@
 // B3  Use is recorded as it is, also beyond the hold: a budget goes negative rather than losing it.
 // B4  The surcharge is a function of the use alone, so one booking equals two part bookings.
 // B5  A reset is nothing that runs: each period has its own balance, and use stays in the period of its hold.
+// B6  A rolling budget is the slices of its window together: each has a balance as a period has, and open holds count
+//     however old they are.
 
-import { periodEnd, periodStart } from './calendar.ts'
+import { periodEnd, periodStart, sliceLeaves, sliceStart } from './calendar.ts'
 import { decimalUnits } from './money.ts'
 
-export const BUDGET_PERIODS = ['minute', 'hour', 'day', 'month', 'total'] as const
+export const BUDGET_PERIODS = ['minute', 'hour', 'day', 'month', 'total', 'rolling'] as const
 export type BudgetPeriod = (typeof BUDGET_PERIODS)[number]
 
 export const USD_UNIT = 'USD'
@@ -36,7 +38,16 @@ export type Budget = {
   readonly amount: number
   readonly period: BudgetPeriod
   readonly timezone: string
+  /** Length of a rolling budget's window; left out: the period is not `rolling`. */
+  readonly windowMs?: number
+  /** Left out: the budget is no part of another one. */
+  readonly carved?: Carved
+  /** Whole percents of the amount that are told when they are used; left out: the default ones. */
+  readonly thresholds?: readonly number[]
 } & Enforcement
+
+/** Where a carve-out comes from. Each giving begins a new balance, so that a scope may be ended and given again. */
+export type Carved = { readonly fromScope: string; readonly givenAtMs: number }
 
 /** What a period of a budget holds, in the budget's unit. */
 export type Balance = {
@@ -46,30 +57,58 @@ export type Balance = {
   readonly surcharge: number
   /** When the charge first went above the amount. */
   readonly crossedAtMs: number | null
+  /** What was carved out of other budgets for this one, 0 once its scope has ended; null: it is no carve-out. */
+  readonly carved: number | null
+  /** The highest threshold that was told, in percent. */
+  readonly toldPercent: number
 }
 
-export const EMPTY_BALANCE: Balance = { held: 0, used: 0, surcharge: 0, crossedAtMs: null }
+export const EMPTY_BALANCE: Balance = {
+  held: 0,
+  used: 0,
+  surcharge: 0,
+  crossedAtMs: null,
+  carved: null,
+  toldPercent: 0,
+}
 
 export type Span = { readonly startMs: number; readonly endMs: number | null }
 
-const MULTIPLIER_DECIMALS = 3
+/** Decimals of `overageMultiplier`. */
+export const OVERAGE_DECIMALS = 3
 const MULTIPLIER_ONE = 1_000n
 
-/** The period that holds `atMs`; `total` is one period without end. */
-export function spanOf({ period, timezone }: Pick<Budget, 'period' | 'timezone'>, atMs: number): Span {
+/**
+ * The period that holds `atMs`; `total` is one without end, a carve-out's is its life. Of a rolling budget it is the
+ * slice, and its end is when the slice has left the window.
+ */
+export function spanOf(
+  { period, timezone, windowMs = 0, carved }: Pick<Budget, 'period' | 'timezone' | 'windowMs' | 'carved'>,
+  atMs: number,
+): Span {
+  if (carved !== undefined) return { startMs: carved.givenAtMs, endMs: null }
   if (period === 'total') return { startMs: 0, endMs: null }
+  if (period === 'rolling') {
+    const startMs = sliceStart(windowMs, atMs)
+    return { startMs, endMs: sliceLeaves(windowMs, startMs) }
+  }
   const calendar = { period, timezone }
   return { startMs: periodStart(calendar, atMs), endMs: periodEnd(calendar, atMs) }
 }
 
 /** Use with its surcharge: `used` of the wire. */
-export function chargedOf({ used, surcharge }: Balance): number {
+export function chargedOf({ used, surcharge }: Pick<Balance, 'used' | 'surcharge'>): number {
   return used + surcharge
 }
 
+/** What the balance is measured against: a carve-out is worth what was carved, which is read with its balance. */
+export function sizeOf({ amount }: Pick<Budget, 'amount'>, { carved }: Pick<Balance, 'carved'>): number {
+  return carved ?? amount
+}
+
 /** `amount - used - held`; negative where more was used than there is. */
-export function remainingOf({ amount }: Budget, balance: Balance): number {
-  return amount - chargedOf(balance) - balance.held
+export function remainingOf(budget: Pick<Budget, 'amount'>, balance: Balance): number {
+  return sizeOf(budget, balance) - chargedOf(balance) - balance.held
 }
 
 export type HoldTaken =
@@ -102,7 +141,7 @@ function overageLeft(budget: Budget, { crossedAtMs }: Balance, atMs: number): nu
 /** Rounded up. */
 function surchargeOn(budget: Budget, unitsOver: number): number {
   if (budget.enforcement === 'hard' || unitsOver === 0) return 0
-  const multiplier = decimalUnits(budget.overageMultiplier, MULTIPLIER_DECIMALS)
+  const multiplier = decimalUnits(budget.overageMultiplier, OVERAGE_DECIMALS)
   const thousandths = BigInt(unitsOver) * (multiplier - MULTIPLIER_ONE)
   return Number((thousandths + MULTIPLIER_ONE - 1n) / MULTIPLIER_ONE)
 }

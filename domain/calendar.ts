@@ -3,12 +3,32 @@
 // C1  periodStart(t) <= t < periodEnd(t), and periodEnd(t) is the start of the next period.
 // C2  A period begins at the first instant whose local date (or hour, minute) is the period's; an hour that DST
 //     repeats is two hours, and one that a half-hour change cuts is shorter.
+// C3  A rolling window moves by slices, a sixtieth of it each: what was taken in a slice counts until the whole slice
+//     has left the window. So no window of that length ever holds more than is allowed, wherever it begins.
 
 export type Calendar = { readonly period: 'minute' | 'hour' | 'day' | 'month'; readonly timezone: string }
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
+
+/** A slice of a rolling window: finer ones cost rows, coarser ones hold back longer (C3). */
+const SLICES_PER_WINDOW = 60
+
+export function sliceMsOf(windowMs: number): number {
+  return Math.ceil(windowMs / SLICES_PER_WINDOW)
+}
+
+/** Start of the slice that holds `atMs`. */
+export function sliceStart(windowMs: number, atMs: number): number {
+  const sliceMs = sliceMsOf(windowMs)
+  return Math.floor(atMs / sliceMs) * sliceMs
+}
+
+/** What was taken in the slice that starts then counts no longer from this moment on. */
+export function sliceLeaves(windowMs: number, startMs: number): number {
+  return startMs + sliceMsOf(windowMs) + windowMs
+}
 
 /** Start of the period that holds `atMs`, in epoch milliseconds. */
 export function periodStart({ period, timezone }: Calendar, atMs: number): number {

@@ -2,10 +2,12 @@
 //
 // H1  Budgets are looked at in path order, root first; the first that does not fit is the one that is told.
 // H2  Every budget of the path is held, be it with 0: what is used beyond the hold is booked there too.
+// H4  What a budget's own amount lacks is held on its credits (credit.ts), and only then on a soft budget's overage.
 // H3  A client whose tier has a monthly budget and who has none of its own has the tier's, hard.
 
 import { budgetExceeded, dailyRequestsUsed } from './refusals.ts'
 import { EMPTY_BALANCE, USD_UNIT, holdOf, remainingOf, spanOf, type Balance, type Budget } from './budget.ts'
+import { burnOrder, drawHold, isAlive, type Credit, type Draw, type Source } from './credit.ts'
 import { periodEnd } from './calendar.ts'
 import type { Client } from './client.ts'
 import type { Refusal } from './failure.ts'
@@ -35,15 +37,31 @@ export function needOfBudget({ unit }: Pick<Budget, 'unit'>, demand: Demand, cos
   return demand.find(([resourceId]) => resourceId === unit)?.[1] ?? 0
 }
 
-export type HeldBudget<B extends Budget> = { readonly budget: B; readonly amount: number }
+/** A credit with its balance; null: nobody used it yet. */
+export type CreditStanding = {
+  readonly credit: Credit
+  readonly key: string
+  readonly balance: Balance | null
+}
+
+export type HeldBudget<B extends Budget> = {
+  readonly budget: B
+  readonly amount: number
+  /** What is held on each credit that lives, 0 included (H2). */
+  readonly credits: readonly Draw[]
+}
 
 export type Holds<B extends Budget> =
   | { readonly kind: 'held'; readonly holds: readonly HeldBudget<B>[] }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly by: B }
 
 export type Claim<B extends Budget> = {
   /** In path order, with the balance of the period that holds `atMs`; null: the period is new. */
-  readonly budgets: readonly (readonly [budget: B, balance: Balance | null])[]
+  readonly budgets: readonly (readonly [
+    budget: B,
+    balance: Balance | null,
+    credits?: readonly CreditStanding[],
+  ])[]
   readonly demand: Demand
   readonly costNanoUsd: NanoUsd
   readonly atMs: number
@@ -52,20 +70,44 @@ export type Claim<B extends Budget> = {
 /** All holds, or the first budget that refuses (H1, H2). */
 export function takeHolds<B extends Budget>({ budgets, demand, costNanoUsd, atMs }: Claim<B>): Holds<B> {
   const holds: HeldBudget<B>[] = []
-  for (const [budget, kept] of budgets) {
+  for (const [budget, kept, credits = []] of budgets) {
     const balance = kept ?? EMPTY_BALANCE
-    const taken = holdOf(budget, balance, needOfBudget(budget, demand, costNanoUsd), atMs)
+    const sources = creditSources(credits, atMs)
+    const own = remainingOf(budget, balance)
+    const drawn = drawHold(own, sources, needOfBudget(budget, demand, costNanoUsd))
+    const taken = holdOf(budget, balance, drawn.own + drawn.missing, atMs)
     if (taken.kind === 'exceeded') {
       const shortage = {
-        needed: taken.needed,
-        remaining: remainingOf(budget, balance),
+        needed: taken.needed + sumOf(drawn.draws.map(({ units }) => units)),
+        remaining: availableOf(own, sources),
         resetsAtMs: spanOf(budget, atMs).endMs,
       }
-      return { kind: 'refused', refusal: budgetExceeded(budget, shortage) }
+      return { kind: 'refused', refusal: budgetExceeded(budget, shortage), by: budget }
     }
-    holds.push({ budget, amount: taken.amount })
+    holds.push({ budget, amount: taken.amount, credits: drawn.draws })
   }
   return { kind: 'held', holds }
+}
+
+/** What can be held now: debt of the budget's own takes nothing from its credits. */
+export function availableOf(own: number, credits: readonly Pick<Source, 'free'>[]): number {
+  if (credits.length === 0) return own
+  return Math.max(0, own) + sumOf(credits.map(({ free }) => free))
+}
+
+/** Those that live, in burn order. */
+export function creditSources(credits: readonly CreditStanding[], atMs: number): readonly Source[] {
+  return credits
+    .filter(({ credit }) => isAlive(credit, atMs))
+    .toSorted((a, b) => burnOrder(a.credit, b.credit))
+    .map(({ credit, key, balance }) => {
+      const free = remainingOf(credit, balance ?? EMPTY_BALANCE)
+      return { key, held: 0, drawn: 0, free }
+    })
+}
+
+function sumOf(amounts: readonly number[]): number {
+  return amounts.reduce((sum, amount) => sum + amount, 0)
 }
 
 /** The refusal of one request more today (UTC), or null. */

@@ -124,7 +124,7 @@ async function insertTierBudget(tx: Transaction, { scope, unit, period, timezone
   const inserted = await tx<{ id: number }[]>`
     insert into budget (scope, unit, period, timezone, source, is_active, enforcement)
     values (${scope}, ${unit}, ${period}, ${timezone}, 'tier', false, 'hard')
-    on conflict (scope, unit, period, timezone)
+    on conflict (scope, unit, period, timezone, window_ms) where credit_id is null
     do update set source = budget.source
     returning id`
   const id = inserted[0]?.id

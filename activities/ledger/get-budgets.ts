@@ -59,7 +59,7 @@ async function balancesOf(
     return { nth, scope, unit, period, timezone, startsAt: timestamp(spanOf(budget, nowMs).startMs) }
   })
   const rows = await sql<(BalanceRow & { nth: number })[]>`
-    select nth, held, used, surcharge, crossed_at
+    select nth, held, used, surcharge, crossed_at, carved, told_percent
     from jsonb_to_recordset(${jsonb(wanted)}) as wanted
       (nth integer, scope text, unit text, period text, timezone text, "startsAt" timestamptz)
     join budget using (scope, unit, period, timezone)

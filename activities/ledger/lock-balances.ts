@@ -38,7 +38,7 @@ async function lock(
   periods: readonly PeriodOfBudget[],
 ): Promise<Readonly<Record<string, Balance>> | null> {
   const rows = await tx<LockedRow[]>`
-    select p.budget_id, p.starts_at, p.held, p.used, p.surcharge, p.crossed_at
+    select p.budget_id, p.starts_at, p.held, p.used, p.surcharge, p.crossed_at, p.carved, p.told_percent
     from ${wanted(tx, periods)}
     join budget_period p using (budget_id, starts_at)
     join budget b on b.id = p.budget_id

@@ -35,7 +35,7 @@ export async function lockHolds(
     select h.request_id, h.admission, h.budget_id, h.starts_at, h.amount, h.is_open,
            b.scope, b.depth, b.unit, b.period, b.timezone, b.source, b.amount as budget_amount, b.enforcement,
            b.grace_ms, b.overage_multiplier, b.overage_max,
-           p.held, p.used, p.surcharge, p.crossed_at
+           p.held, p.used, p.surcharge, p.crossed_at, p.carved, p.told_percent
     from hold h
     join budget b on b.id = h.budget_id
     join budget_period p on p.budget_id = h.budget_id and p.starts_at = h.starts_at

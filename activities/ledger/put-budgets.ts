@@ -66,7 +66,7 @@ async function insert(tx: Transaction, scope: string, budgets: readonly Budget[]
       (unit text, period text, timezone text, amount bigint, enforcement text, "graceMs" bigint,
        "overageMultiplier" numeric, "overageMax" bigint)
     order by unit, period, timezone
-    on conflict (scope, unit, period, timezone) do update set
+    on conflict (scope, unit, period, timezone, window_ms) where credit_id is null do update set
       source = 'own', is_active = true, amount = excluded.amount, enforcement = excluded.enforcement,
       grace_ms = excluded.grace_ms, overage_multiplier = excluded.overage_multiplier,
       overage_max = excluded.overage_max`

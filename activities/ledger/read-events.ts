@@ -22,7 +22,7 @@ export async function readEvents(
   return await sql<StateChange[]>`
     select sequence, state, at as "atMs", detail
     from event
-    where request_id = ${requestId} and sequence > ${afterSequence}
+    where request_id = ${requestId} and sequence > ${afterSequence} and state is not null
     order by sequence
     limit ${limit}`
 }

@@ -104,7 +104,7 @@ export async function readRequest(sql: Queries, id: string, nowMs: number): Prom
            (select jsonb_agg(jsonb_build_object(
               'state', state, 'atMs', (extract(epoch from at) * 1000)::bigint, 'detail', detail) order by sequence)
             from (select state, at, detail, sequence from event
-                  where request_id = ${id} order by sequence limit ${TIMELINE_MAX}) as first_events) as timeline
+                  where request_id = ${id} and state is not null order by sequence limit ${TIMELINE_MAX}) as first_events) as timeline
     from request r
     where id = ${id} and (state <> 'refused' or created_at > ${timestamp(nowMs - REFUSED_KEPT_MS)})`
   return row === undefined ? null : fromRow(row)

@@ -82,10 +82,13 @@ export type BalanceRow = {
   readonly used: number
   readonly surcharge: number
   readonly crossedAt: number | null
+  readonly carved: number | null
+  readonly toldPercent: number
 }
 
-export function balanceFromRow({ held, used, surcharge, crossedAt }: BalanceRow): Balance {
-  return { held, used, surcharge, crossedAtMs: crossedAt }
+export function balanceFromRow({ crossedAt, ...balance }: BalanceRow): Balance {
+  const { held, used, surcharge, carved, toldPercent } = balance
+  return { held, used, surcharge, crossedAtMs: crossedAt, carved, toldPercent }
 }
 
 /** Names one period of one budget. */

@@ -9,6 +9,7 @@ import { costRoutes } from './cost.ts'
 import { eventRoutes } from './events.ts'
 import { executeRoutes } from './execute.ts'
 import { figureRoutes } from './figures.ts'
+import { outboxRoutes } from './outbox.ts'
 import { priceRoutes } from './prices.ts'
 import { queueRoutes } from './queue.ts'
 import { reserveRoutes } from './reserve.ts'
@@ -23,6 +24,7 @@ export const ROUTES: readonly Route[] = [
   ...budgetRoutes,
   ...executeRoutes,
   ...eventRoutes,
+  ...outboxRoutes,
   ...reserveRoutes,
   ...settleRoutes,
   ...aboutRoutes,

@@ -121,6 +121,9 @@ export const budget = z
     }),
   ])
   .superRefine((budget, context) => {
+    if (budget.period === 'rolling') {
+      context.addIssue({ code: 'custom', path: ['period'], message: 'expected a calendar period' })
+    }
     const expected = budget.unit === USD_UNIT ? 'string' : 'number'
     const members = {
       amount: budget.amount,

@@ -141,6 +141,7 @@ test('B1, B2: whatever is held, used within its hold or given back, the charge s
             const used = Math.floor((ended.units * share) / 100)
             const surcharge = surchargeOf(budget, kept, used)
             kept = {
+              ...kept,
               held: kept.held - ended.amount,
               used: kept.used + used,
               surcharge: kept.surcharge + surcharge,

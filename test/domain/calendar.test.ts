@@ -1,6 +1,13 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isTimezone, periodEnd, periodStart } from '../../domain/calendar.ts'
+import {
+  isTimezone,
+  periodEnd,
+  periodStart,
+  sliceLeaves,
+  sliceMsOf,
+  sliceStart,
+} from '../../domain/calendar.ts'
 
 const PERIODS = ['minute', 'hour', 'day', 'month'] as const
 // Half-hour and 45-minute offsets, DST at midnight, and a zone that skipped a whole day among them.
@@ -128,4 +135,20 @@ describe('C2 a period begins at the first instant of its local date', () => {
 test('a time zone is known by its IANA name', () => {
   expect(isTimezone('Europe/Berlin')).toBe(true)
   expect(isTimezone('Mars/Olympus')).toBe(false)
+})
+
+test('C3 a slice holds its time, and leaves the window when all of it has, at most a slice late', () => {
+  const windowMs = fc.integer({ min: 1, max: 31 * 86_400_000 })
+  const atMs = fc.integer({ min: 0, max: Date.UTC(2035, 0, 1) })
+  fc.assert(
+    fc.property(windowMs, atMs, (window, at) => {
+      const start = sliceStart(window, at)
+      const sliceMs = sliceMsOf(window)
+      expect(start <= at && at < start + sliceMs).toBe(true)
+      expect(sliceStart(window, start)).toBe(start)
+      const leaves = sliceLeaves(window, start)
+      expect(leaves).toBeGreaterThan(at + window)
+      expect(leaves).toBeLessThanOrEqual(at + window + sliceMs)
+    }),
+  )
 })

@@ -15,7 +15,7 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  await sql`truncate request, attempt, cost_line, event, hold, entry, budget_period`
+  await sql`truncate request, attempt, cost_line, event, hold, entry, carve_out, budget_period`
   const [settled, open] = [
     f.execution({ id: 'settled', clientId: 'payer' }),
     f.execution({ id: 'open', clientId: 'payer' }),

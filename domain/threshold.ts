@@ -1,0 +1,28 @@
+// Thresholds: parts of a budget whose use is told, each once a period.
+//
+// T1  A threshold is reached when what is charged (holds are not) is its part of the amount.
+// T2  Told is what was not told in this period: use that is given back and used again tells nothing twice.
+// T3  Booking in parts or at once tells the same thresholds.
+
+import { chargedOf, type Balance } from './budget.ts'
+
+/** Percents that are told where a budget names no others. */
+export const THRESHOLDS_DEFAULT = [50, 80, 95, 100] as const
+
+/** Percents that the balance has reached and that are above what was told, in rising order. */
+export function thresholdsReached(
+  percents: readonly number[],
+  amount: number,
+  balance: Pick<Balance, 'used' | 'surcharge' | 'toldPercent'>,
+): readonly number[] {
+  const charged = chargedOf(balance)
+  if (charged <= 0) return []
+  return [...new Set(percents)]
+    .filter((percent) => percent > balance.toldPercent && isReached(percent, amount, charged))
+    .sort((a, b) => a - b)
+}
+
+/** Products of safe integers need more than a number. */
+function isReached(percent: number, amount: number, charged: number): boolean {
+  return BigInt(charged) * 100n >= BigInt(percent) * BigInt(amount)
+}
