@@ -9,8 +9,8 @@ export type NanoUsd = number & { readonly [nanoUsd]: true }
 
 export const ZERO_USD = 0 as NanoUsd
 
-const NANO_PER_USD = 1_000_000_000n
-const PRICE_DECIMALS = 15
+const NANO_DECIMALS = 9
+export const PRICE_DECIMALS = 15
 const PRICE_UNITS_PER_NANO = 1_000_000n
 
 /** Asserts M3. Throws RangeError where `amount` is not a safe integer. */
@@ -35,7 +35,7 @@ export function sumUsd(amounts: Iterable<NanoUsd>): NanoUsd {
 
 /** Reads `"0.0315"`; null where the text is no decimal of at most 9 decimals, or out of range (M3). */
 export function parseUsd(text: string): NanoUsd | null {
-  const scaled = parseDecimal(text, 9)
+  const scaled = parseDecimal(text, NANO_DECIMALS)
   if (scaled === null) return null
   const amount = Number(scaled)
   return Number.isSafeInteger(amount) ? (amount as NanoUsd) : null
@@ -43,10 +43,14 @@ export function parseUsd(text: string): NanoUsd | null {
 
 /** Writes the shortest exact decimal: 31_500_000 is `"0.0315"`, 0 is `"0"`. */
 export function formatUsd(amount: NanoUsd): string {
-  const magnitude = BigInt(Math.abs(amount))
-  const whole = magnitude / NANO_PER_USD
-  const fraction = (magnitude % NANO_PER_USD).toString().padStart(9, '0').replace(/0+$/, '')
-  return `${amount < 0 ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`
+  return formatDecimal(BigInt(amount), NANO_DECIMALS)
+}
+
+/** The shortest decimal of `units` of the last of `decimals` decimals. */
+export function formatDecimal(units: bigint, decimals: number): string {
+  const digits = (units < 0n ? -units : units).toString().padStart(decimals + 1, '0')
+  const fraction = digits.slice(-decimals).replace(/0+$/, '')
+  return `${units < 0n ? '-' : ''}${digits.slice(0, -decimals)}${fraction === '' ? '' : `.${fraction}`}`
 }
 
 /**
@@ -54,8 +58,17 @@ export function formatUsd(amount: NanoUsd): string {
  * Throws RangeError where one is no such decimal or the cost leaves the range of M3.
  */
 export function costOf(units: number, perUnitUsd: string, feeUsd = '0'): NanoUsd {
-  const exact = BigInt(units) * priceUnits(perUnitUsd) + priceUnits(feeUsd)
+  const exact = exactUnits(units, perUnitUsd, feeUsd)
   return nano(Number((exact + PRICE_UNITS_PER_NANO - 1n) / PRICE_UNITS_PER_NANO))
+}
+
+/** The same before it is rounded, as a decimal. */
+export function exactCostOf(units: number, perUnitUsd: string, feeUsd = '0'): string {
+  return formatDecimal(exactUnits(units, perUnitUsd, feeUsd), PRICE_DECIMALS)
+}
+
+function exactUnits(units: number, perUnitUsd: string, feeUsd: string): bigint {
+  return BigInt(units) * priceUnits(perUnitUsd) + priceUnits(feeUsd)
 }
 
 function priceUnits(text: string): bigint {
