@@ -26,6 +26,8 @@ export type Resource = {
   /** J: a grant reaches the provider at most this much later, with any delay from 0. */
   readonly jitterMs: number
   readonly refund: RefundRule
+  /** A call that the provider refused counts all the same, whatever the refund rule says. Left out: it does not. */
+  readonly chargeRejected?: boolean
   /** Reservations that may wait for this resource; one more is refused with `queue-full`. */
   readonly maxQueue: number
   /** The longest wait for this resource, whatever a request asks. */
@@ -47,6 +49,7 @@ export const RESOURCE_DEFAULTS = {
   kind: 'api',
   jitterMs: 0,
   refund: 'at-settle',
+  chargeRejected: false,
   maxQueue: 1_000,
   maxWaitMs: 3_600_000,
   guaranteedShare: 2_500,

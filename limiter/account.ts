@@ -39,13 +39,16 @@ export function openAccount(
 
 /** The account under a changed definition (R2); leases are to be counted again, then `lendWithin` is due. */
 export function reopenAccount(before: Account, resource: Resource, atMs: number): Account {
+  const { jitterMs } = before.resource
   const account = openAccount(resource, atMs, (name, limits, index) => {
     const pool = before.pools.find((one) => one.name === name)
     const limit = limits[index]
     if (pool === undefined || limit === undefined) return []
     const from = matching(pool.limits, limits, index)
     const [old, meter] = [pool.limits[from], pool.meters[from]]
-    return old === undefined || meter === undefined ? [] : carryOver(old, limit, keptOf(meter), atMs)
+    return old === undefined || meter === undefined
+      ? []
+      : carryOver({ before: old, after: limit, jitterMs, kept: keptOf(meter), atMs })
   })
   account.closedUntilMs = before.closedUntilMs
   account.waiting = before.waiting
@@ -91,12 +94,26 @@ export function poolOf({ pools }: Account, name: string): Pool | undefined {
   return pools.find((pool) => pool.name === name) ?? pools[0]
 }
 
+/** Charges a reservation of `units`. */
 export function charge(pool: Pool | undefined, units: number, atMs: number): void {
-  for (const meter of pool?.meters ?? []) if (meter.kind === 'rate') meter.charge(units, atMs)
+  for (const meter of pool?.meters ?? []) if (meter.kind === 'rate') meter.charge(needOf(meter, units), atMs)
 }
 
-export function refund(pool: Pool | undefined, units: number, chargedAtMs: number, atMs: number): void {
-  for (const meter of pool?.meters ?? []) if (meter.kind === 'rate') meter.refund(units, chargedAtMs, atMs)
+/** Charges what a reservation used beyond what is booked; it stays one reservation. */
+export function chargeMore(pool: Pool | undefined, units: number, atMs: number): void {
+  for (const meter of pool?.meters ?? [])
+    if (meter.kind === 'rate' && meter.countsUnits) meter.charge(units, atMs)
+}
+
+export type Refund = { readonly reserved: number; readonly used: number; readonly chargedAtMs: number }
+
+/** Gives back what was not used; a reservation that is limited as one comes back where nothing was. */
+export function refund(pool: Pool | undefined, { reserved, used, chargedAtMs }: Refund, atMs: number): void {
+  for (const meter of pool?.meters ?? []) {
+    if (meter.kind !== 'rate') continue
+    const units = meter.countsUnits ? reserved - used : used === 0 ? 1 : 0
+    if (units > 0) meter.refund(units, chargedAtMs, atMs)
+  }
 }
 
 export function takeSlots(pool: Pool | undefined, { units, untilMs }: Lease): void {

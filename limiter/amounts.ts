@@ -3,9 +3,8 @@
 // AM1  Whole units from 0 to UNITS_MAX, sorted by resource, each named once: what is fractional is rounded up, what is
 //      no number counts as nothing. Sums and products of them stay exact, so that no operation makes the limiter throw.
 
+import { UNITS_MAX } from '../domain/limit.ts'
 import type { Demand } from '../domain/resource.ts'
-
-export const UNITS_MAX = 1_000_000_000_000
 
 export function canonical(demand: Demand): Demand {
   const isCanonical = demand.every(([id, units], at) => {

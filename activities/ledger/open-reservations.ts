@@ -5,8 +5,8 @@
 // O2  Who waits comes in the order of admission, under the reservation that was asked last.
 
 import { reservationKey } from '../../domain/admission.ts'
-import { periodMsOf, type Limit } from '../../domain/limit.ts'
 import type { Urgency } from '../../domain/priority.ts'
+import { memoryMsOf } from '../../domain/rate.ts'
 import { toDemand } from '../../domain/resource.ts'
 import type { Adopt, Reserve } from '../../limiter/event.ts'
 import type { Queries } from './database.ts'
@@ -25,7 +25,9 @@ type GrantRow = {
 /** O1. `expiresAtMs` null: it has ended, and used `demand`. */
 export async function knownGrants(sql: Queries, nowMs: number): Promise<Adopt[]> {
   const resources = await listResources(sql)
-  const spans = resources.flatMap(({ limits, jitterMs }) => limits.map((limit) => spanMsOf(limit) + jitterMs))
+  const spans = resources.flatMap(({ limits, jitterMs }) =>
+    limits.map((limit) => memoryMsOf(limit) + jitterMs),
+  )
   const sinceMs = nowMs - Math.max(0, ...spans)
   const rows = await sql<GrantRow[]>`
     select id, generation, client_id, granted_at,
@@ -81,22 +83,3 @@ export async function waitingReservations(sql: Queries, nowMs: number): Promise<
     leaseMs: row.leaseMs,
   }))
 }
-
-/** How long a limit remembers a use at most. */
-function spanMsOf(limit: Limit): number {
-  switch (limit.type) {
-    case 'token-bucket':
-      return Math.ceil((limit.capacity * limit.refillMs) / limit.refillUnits)
-    case 'sliding-window':
-      return limit.windowMs
-    case 'fixed-window':
-      return LONGEST_PERIOD_FACTOR * periodMsOf(limit.period)
-    case 'concurrency':
-      return 0
-    default:
-      return limit satisfies never
-  }
-}
-
-/** Months of 31 days and days of 25 hours are longer than the usual ones. */
-const LONGEST_PERIOD_FACTOR = 1.05

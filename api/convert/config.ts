@@ -2,14 +2,14 @@
 
 import type { BudgetStanding } from '../../activities/ledger/get-budgets.ts'
 import type { Budget } from '../../domain/budget.ts'
-import { PARTS_PER_WHOLE, type Limit } from '../../domain/limit.ts'
 import { nano, parseUsd } from '../../domain/money.ts'
 import { amountOf } from '../../domain/refusals.ts'
-import { RESOURCE_DEFAULTS, SLOT_UNIT, type Pools, type Resource } from '../../domain/resource.ts'
+import { RESOURCE_DEFAULTS, type Pools, type Resource } from '../../domain/resource.ts'
 import type { Template } from '../../domain/template.ts'
 import type { Tier } from '../../domain/tier.ts'
 import type { Worker, WorkerTarget } from '../../domain/worker.ts'
 import type { BudgetBody, ResourceBody, TemplateBody, TierBody, WorkerBody } from '../schema/config.ts'
+import { limitFrom, limitTo, toFraction, toParts } from './limit.ts'
 import { toIsoOrNull } from './time.ts'
 
 export function resourceFrom(id: string, body: ResourceBody): Resource {
@@ -21,31 +21,19 @@ export function resourceFrom(id: string, body: ResourceBody): Resource {
   return { id, ...body, limits, pools, guaranteedShare: toParts(body.guaranteedShare) }
 }
 
-function toParts(fraction: number): number {
-  return Math.round(fraction * PARTS_PER_WHOLE)
-}
-
-function toFraction(parts: number): number {
-  return parts / PARTS_PER_WHOLE
-}
-
 function mapValues(record: Readonly<Record<string, number>>, to: (value: number) => number) {
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, to(value)]))
 }
 
-/** A slot is a reservation, or a unit where the resource is counted in slots by itself. */
-function limitFrom(limit: ResourceBody['limits'][number], unit: string): Limit {
-  if (limit.type !== 'concurrency') return limit
-  return { ...limit, per: limit.per ?? (unit === SLOT_UNIT ? 'unit' : 'reservation') }
-}
-
 export function resourceTo(resource: Resource): ResourceBody {
-  const { id: _, pools = NO_POOLS, guaranteedShare = RESOURCE_DEFAULTS.guaranteedShare, ...body } = resource
+  const { id: _, ...given } = resource
+  const { chargeRejected, guaranteedShare } = RESOURCE_DEFAULTS
+  const { pools = NO_POOLS, ...body } = { chargeRejected, guaranteedShare, ...given }
   return {
     ...body,
-    limits: [...body.limits],
+    limits: body.limits.map(limitTo),
     pools: { reserved: toFraction(pools.reserved), dedicated: mapValues(pools.dedicated, toFraction) },
-    guaranteedShare: toFraction(guaranteedShare),
+    guaranteedShare: toFraction(body.guaranteedShare),
   }
 }
 

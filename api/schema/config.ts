@@ -8,6 +8,7 @@ import { BUDGET_PERIODS, USD_UNIT } from '../../domain/budget.ts'
 import { PARTS_PER_WHOLE } from '../../domain/limit.ts'
 import { REFUND_RULES, RESOURCE_DEFAULTS, RESOURCE_KINDS } from '../../domain/resource.ts'
 import { TIER_DEFAULTS } from '../../domain/tier.ts'
+import { fraction, limit, type LimitBody } from './limit.ts'
 import { price, priceFault } from './price.ts'
 import * as p from './primitives.ts'
 
@@ -17,39 +18,6 @@ const BACKOFFS_MAX = 32
 const CAPABILITIES_MAX = 64
 const MODELS_MAX = 32
 const OBJECTS_MAX = 10_000
-
-export const limit = z
-  .discriminatedUnion('type', [
-    z.strictObject({
-      type: z.literal('token-bucket'),
-      capacity: p.positive,
-      refillUnits: p.positive,
-      refillMs: p.periodMs,
-    }),
-    z.strictObject({ type: z.literal('sliding-window'), units: p.positive, windowMs: p.periodMs }),
-    z.strictObject({
-      type: z.literal('fixed-window'),
-      units: p.positive,
-      period: z.enum(['minute', 'hour', 'day', 'month']),
-      timezone: p.timezone.default('UTC'),
-    }),
-    z.strictObject({
-      type: z.literal('concurrency'),
-      slots: p.positive,
-      per: z.enum(['reservation', 'unit']).optional().meta({
-        description:
-          "What takes a slot; default `unit` where the resource's unit is `slots`, else `reservation`",
-      }),
-    }),
-  ])
-  .meta({ id: 'Limit' })
-
-/** A part of the whole; the finest is a ten-thousandth. */
-const fraction = z
-  .number()
-  .min(0)
-  .max(1)
-  .multipleOf(1 / PARTS_PER_WHOLE)
 
 const pools = z
   .strictObject({
@@ -77,6 +45,9 @@ export const resource = z
       .meta({ description: 'All must hold; none: only counted and paid for' }),
     jitterMs: p.durationMs.default(RESOURCE_DEFAULTS.jitterMs),
     refund: z.enum(REFUND_RULES).default(RESOURCE_DEFAULTS.refund),
+    chargeRejected: z.boolean().default(RESOURCE_DEFAULTS.chargeRejected).meta({
+      description: 'A call that the provider refused counts all the same: nothing of it comes back',
+    }),
     pools: pools.default({ reserved: 0, dedicated: {} }),
     guaranteedShare: fraction.default(RESOURCE_DEFAULTS.guaranteedShare / PARTS_PER_WHOLE).meta({
       description: 'Served by weighted fair queueing over tiers and clients, whatever the score says',
@@ -84,7 +55,35 @@ export const resource = z
     maxQueue: p.count.default(RESOURCE_DEFAULTS.maxQueue),
     maxWaitMs: p.durationMs.default(RESOURCE_DEFAULTS.maxWaitMs),
   })
+  .superRefine(({ limits, jitterMs, pools }, context) => {
+    const longestMs = Math.min(...limits.map(longestDelayMsOf))
+    if (jitterMs > longestMs) {
+      const message = `expected at most ${longestMs}, so that a late call falls into the next window at the latest`
+      context.addIssue({ code: 'custom', path: ['jitterMs'], message })
+    }
+    const isCarved = sumOfParts([pools.reserved, ...Object.values(pools.dedicated)]) > 0
+    if (isCarved && limits.some(({ type }) => type === 'slew')) {
+      const message = 'expected none beside a slew limit, which holds for the whole'
+      context.addIssue({ code: 'custom', path: ['pools'], message })
+    }
+  })
   .meta({ id: 'Resource' })
+
+/** The shortest window of a known phase bounds the delay; others are made longer by it. */
+function longestDelayMsOf(limit: LimitBody): number {
+  switch (limit.type) {
+    case 'fixed-window':
+      return SHORTEST_PERIOD_MS
+    case 'clock-window':
+      return limit.windowMs
+    case 'quantized-window':
+      return limit.phaseMs === undefined ? Number.POSITIVE_INFINITY : limit.stepMs
+    default:
+      return Number.POSITIVE_INFINITY
+  }
+}
+
+const SHORTEST_PERIOD_MS = 60_000
 
 export const tier = z
   .strictObject({

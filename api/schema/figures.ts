@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { BUDGET_PERIODS } from '../../domain/budget.ts'
+import { LIMIT_TYPES } from '../../domain/limit.ts'
 import { RESOURCE_KINDS } from '../../domain/resource.ts'
 import * as p from './primitives.ts'
 
@@ -9,7 +10,6 @@ export const QUEUE_CLASSES = ['immediate', 'fast', 'normal', 'batch', 'deferred'
 export const queueClass = z.enum(QUEUE_CLASSES)
 
 const time = p.time.nullable()
-const LIMIT_TYPES = ['token-bucket', 'sliding-window', 'fixed-window', 'concurrency'] as const
 
 const limits = z.array(
   z.strictObject({

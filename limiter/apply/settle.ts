@@ -8,7 +8,7 @@
 
 import type { Demand } from '../../domain/resource.ts'
 import { canonical, larger, unitsIn } from '../amounts.ts'
-import { availableOf, charge, freeSlots, poolOf, refund, takeSlots } from '../account.ts'
+import { availableOf, charge, chargeMore, freeSlots, poolOf, refund, takeSlots } from '../account.ts'
 import type { LimiterState } from '../book.ts'
 import type { Effect } from '../effect.ts'
 import { endingOf, remember, SETTLED, SETTLED_LATE } from '../endings.ts'
@@ -41,9 +41,9 @@ function book(state: LimiterState, { id, held, actual, late }: Booking): Effect 
   const { nowMs } = state
   if (actual !== null) {
     for (const { account, pool, reserved } of holdingsOf(state, held)) {
-      const units = unitsIn(actual, account.resource.id)
-      if (account.resource.refund === 'at-settle' && units < reserved) {
-        refund(pool, reserved - units, held.grantedAtMs, nowMs)
+      const used = unitsIn(actual, account.resource.id)
+      if (account.resource.refund === 'at-settle') {
+        refund(pool, { reserved, used, chargedAtMs: held.grantedAtMs }, nowMs)
       }
     }
     overrun(state, held, actual)
@@ -60,7 +60,9 @@ function overrun(state: LimiterState, held: Booking['held'], used: Demand): void
     const more = units - unitsIn(held.booked, resourceId)
     if (account === undefined || more <= 0) continue
     const at = held.demand.findIndex(([id]) => id === resourceId)
-    charge(poolOf(account, held.pools[at] ?? ''), more, state.nowMs)
+    const pool = poolOf(account, held.pools[at] ?? '')
+    if (at < 0) charge(pool, more, state.nowMs)
+    else chargeMore(pool, more, state.nowMs)
   }
 }
 

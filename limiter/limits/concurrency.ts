@@ -4,10 +4,8 @@
 // N2  When a slot comes free can only be bounded: by the earliest ends of leases. A release may come at any moment.
 // N3  Nothing is kept: what is in flight is counted from the reservations that hold leases.
 
-import { sizeOfLimit, type Limit } from '../../domain/limit.ts'
+import { countsUnits, sizeOfLimit, type Concurrency } from '../../domain/limit.ts'
 import type { SlotMeter } from './meter.ts'
-
-type Concurrency = Extract<Limit, { type: 'concurrency' }>
 
 export function concurrency(limit: Concurrency): SlotMeter {
   // Slots in flight by the end of their lease, in ascending order.
@@ -50,7 +48,7 @@ export function concurrency(limit: Concurrency): SlotMeter {
   return {
     kind: 'slots',
     size: sizeOfLimit(limit, 0),
-    countsUnits: limit.per === 'unit',
+    countsUnits: countsUnits(limit),
     available: () => limit.slots - inFlight,
     earliest,
     soonest: (_need, _inFlight, whenMs) => whenMs,

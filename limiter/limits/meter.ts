@@ -44,8 +44,20 @@ export type RateMeter = Gauge & {
   charge(units: number, atMs: number): void
   /** Gives back units charged at `chargedAtMs`, as far as they still count. */
   refund(units: number, chargedAtMs: number, atMs: number): void
+  /**
+   * The most of what was charged here that the provider may have counted at some time from `sinceMs` to `atMs`; null
+   * where that is too long ago to tell.
+   */
+  counted(sinceMs: number, atMs: number): number | null
+  /** Units that somebody else used; they count until `untilMs` at most, or for as long as a charge would. */
+  occupy(units: number, untilMs: number, atMs: number): void
+  /** The provider throttled a call that was granted at `grantedAtMs`; left out: the limit does not change by it. */
+  slowDown?(grantedAtMs: number, atMs: number): void
   kept(): readonly number[]
 }
+
+/** What a provider told this long after the grant says nothing of a window any more. */
+export const OBSERVED_MS_MAX = 30_000
 
 /** Counts what is in flight: slots. */
 export type SlotMeter = Gauge & {

@@ -6,16 +6,14 @@
 // B4  Mirrored for a delay of 0 to J: capacity less refill times J, as an exact fraction.
 // B5  A changed definition keeps the deficit, so the level moves by the difference of the capacities (L5).
 
-import { sizeOfLimit, type Limit } from '../../domain/limit.ts'
+import { countsUnits, sizeOfLimit, type TokenBucket } from '../../domain/limit.ts'
 import { greatestCommonDivisor, multiplyDivide, multiplyDivideUp } from '../../domain/arithmetic.ts'
 import type { RateMeter } from './meter.ts'
-
-type Bucket = Extract<Limit, { type: 'token-bucket' }>
 
 type Deficit = { readonly units: number; readonly part: number }
 
 export function tokenBucket(
-  limit: Bucket,
+  limit: TokenBucket,
   jitterMs: number,
   kept: readonly number[],
   atMs: number,
@@ -76,7 +74,7 @@ export function tokenBucket(
   return {
     kind: 'rate',
     size,
-    countsUnits: true,
+    countsUnits: countsUnits(limit),
     available,
     earliest,
     soonest: (need, inFlight, whenMs) => earliest(need - inFlight, whenMs),
@@ -89,6 +87,15 @@ export function tokenBucket(
       refill(whenMs)
       units -= amount
       if (units < 0) [units, part] = [0, 0]
+    },
+    counted(sinceMs, whenMs) {
+      const { units, part } = capped(deficitAt(whenMs))
+      const refill = multiplyDivideUp(perStep, Math.max(0, whenMs - sinceMs), parts)
+      return units + refill + (part > 0 ? 1 : 0)
+    },
+    occupy(amount, _untilMs, whenMs) {
+      refill(whenMs)
+      units += amount
     },
     kept: () => [units, part, lastMs, parts],
     view(whenMs) {

@@ -6,8 +6,9 @@
 
 import { FAIRNESS_POINTS_MAX } from '../../domain/priority.ts'
 import type { Demand, Resource } from '../../domain/resource.ts'
-import { periodMsOf } from '../../domain/limit.ts'
 import { multiplyDivideUp } from '../../domain/arithmetic.ts'
+import { needOfLimit } from '../../domain/limit.ts'
+import { rateOf } from '../../domain/rate.ts'
 
 export const EPOCH_MS = 60_000
 const EPOCHS_PER_HALF_LIFE = 10
@@ -56,30 +57,11 @@ export function costOf(demand: Demand, resourceOf: (id: string) => Resource | un
   let cost = 0
   for (const [id, units] of demand) {
     for (const limit of resourceOf(id)?.limits ?? []) {
-      switch (limit.type) {
-        case 'token-bucket':
-          cost = Math.max(
-            cost,
-            multiplyDivideUp(units, limit.refillMs * 1_000, Math.max(1, limit.refillUnits)),
-          )
-          break
-        case 'sliding-window':
-          cost = Math.max(cost, multiplyDivideUp(units, limit.windowMs * 1_000, Math.max(1, limit.units)))
-          break
-        case 'fixed-window':
-          cost = Math.max(
-            cost,
-            multiplyDivideUp(units, periodMsOf(limit.period) * 1_000, Math.max(1, limit.units)),
-          )
-          break
-        case 'concurrency': {
-          const slots = limit.per === 'unit' ? units : 1
-          cost = Math.max(cost, multiplyDivideUp(slots, SLOT_HOLD_MS * 1_000, Math.max(1, limit.slots)))
-          break
-        }
-        default:
-          limit satisfies never
-      }
+      const slots = limit.type === 'concurrency' ? { units: limit.slots, perMs: SLOT_HOLD_MS } : null
+      const rate = rateOf(limit) ?? slots
+      if (rate === null) continue
+      const { units: whole, perMs } = rate
+      cost = Math.max(cost, multiplyDivideUp(needOfLimit(limit, units), perMs * 1_000, Math.max(1, whole)))
     }
   }
   return Math.min(cost, COST_MAX)

@@ -60,23 +60,44 @@ function groupOf({ id, refund, limits }: Resource): Pick<Group, 'account' | 'ref
 }
 
 function ruleOf(limit: Limit): LimitRule {
+  const dimension = limit.per === 'reservation' ? 'calls' : 'units'
   switch (limit.type) {
     case 'token-bucket': {
-      const { capacity, refillUnits, refillMs } = limit
-      return { type: 'token-bucket', dimension: 'units', capacity, refillUnits, refillMs }
+      const { type, capacity, refillUnits, refillMs } = limit
+      return { type, dimension, capacity, refillUnits, refillMs }
     }
     case 'sliding-window':
-      return { type: 'sliding-window', dimension: 'units', units: limit.units, windowMs: limit.windowMs }
+    case 'first-hit-window': {
+      const { type, units, windowMs } = limit
+      return { type, dimension, units, windowMs }
+    }
+    case 'sliding-counter':
+    case 'clock-window': {
+      const { type, units, windowMs, phaseMs = 0 } = limit
+      return { type, dimension, units, windowMs, phaseMs }
+    }
+    case 'quantized-window': {
+      const { units, windowMs, stepMs, phaseMs = 0 } = limit
+      return { type: 'quantised', dimension, units, windowMs, quantumMs: stepMs, phaseMs }
+    }
     case 'fixed-window': {
-      const { units, period, timezone } = limit
-      return { type: 'fixed-window', dimension: 'units', units, period, timezone }
+      const { type, units, period, timezone } = limit
+      return { type, dimension, units, period, timezone }
+    }
+    case 'slew': {
+      const { type, units, windowMs, growth, growthMs } = limit
+      return { type, dimension, units, windowMs, growthPercent: growth / 100, periodMs: growthMs }
+    }
+    case 'spend-cap': {
+      const { type, units, untilMs } = limit
+      return { type, dimension, units, untilMs }
+    }
+    case 'adaptive': {
+      const { units, windowMs } = limit
+      return { type: 'hidden-adaptive', dimension, windowMs, schedule: [{ afterMs: 0, units }] }
     }
     case 'concurrency':
-      return {
-        type: 'concurrency',
-        dimension: limit.per === 'unit' ? 'units' : 'calls',
-        slots: limit.slots,
-      }
+      return { type: 'concurrency', dimension, slots: limit.slots }
     default:
       return limit satisfies never
   }

@@ -9,9 +9,17 @@ export function rateOfLimit(limit: Limit, jitterMs: number): number | null {
     case 'token-bucket':
       return limit.refillUnits / limit.refillMs
     case 'sliding-window':
+    case 'first-hit-window':
+    case 'sliding-counter':
+    case 'slew':
+    case 'adaptive':
       return limit.units / (limit.windowMs + jitterMs)
     case 'fixed-window':
       return limit.units / periodMsOf(limit.period)
+    case 'clock-window':
+    case 'quantized-window':
+      return limit.units / limit.windowMs
+    case 'spend-cap':
     case 'concurrency':
       return null
     default:

@@ -28,6 +28,12 @@ export function beliefOf(suspect: Suspect, resource: Resource): Resource {
 function asBucket(limit: Limit): Limit {
   switch (limit.type) {
     case 'sliding-window':
+    case 'first-hit-window':
+    case 'sliding-counter':
+    case 'clock-window':
+    case 'quantized-window':
+    case 'slew':
+    case 'adaptive':
       return {
         type: 'token-bucket',
         capacity: limit.units,
@@ -42,6 +48,7 @@ function asBucket(limit: Limit): Limit {
         refillMs: periodMsOf(limit.period),
       }
     case 'token-bucket':
+    case 'spend-cap':
     case 'concurrency':
       return limit
     default:

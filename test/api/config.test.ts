@@ -22,6 +22,7 @@ describe('an object', () => {
       provider: null,
       jitterMs: 0,
       refund: 'at-settle',
+      chargeRejected: false,
       maxQueue: 1000,
       maxWaitMs: 3_600_000,
       pools: { reserved: 0, dedicated: {} },
@@ -55,6 +56,39 @@ describe('an object', () => {
     const per = async (unit: string) =>
       (await api.put('/admin/resources/per', { unit, limits })).body.limits[0].per
     expect([await per('slots'), await per('calls')]).toEqual(['unit', 'reservation'])
+  })
+
+  test('every kind of limit is told as it was configured, with its defaults, and is in force', async () => {
+    const window = { units: 600, windowMs: 60_000 }
+    const limits = [
+      { type: 'token-bucket', capacity: 600, refillUnits: 600, refillMs: 60_000, per: 'unit' },
+      { type: 'sliding-window', ...window, units: 5, per: 'reservation' },
+      { type: 'first-hit-window', ...window },
+      { type: 'sliding-counter', ...window },
+      { type: 'sliding-counter', ...window, phaseMs: 100 },
+      { type: 'fixed-window', units: 600, period: 'month', timezone: 'UTC' },
+      { type: 'clock-window', ...window, phaseMs: 500 },
+      { type: 'quantized-window', ...window, stepMs: 30_000, phaseMs: 0 },
+      { type: 'slew', ...window, growth: 0.25, growthMs: 600_000 },
+      { type: 'spend-cap', units: 600, until: '2100-01-01T00:00:00.000Z' },
+      { type: 'adaptive', ...window, floor: 0.5, decrease: 0.8, increase: 0.02 },
+    ]
+    const { body } = await api.put('/admin/resources/every', { unit: 'tokens', limits })
+    expect(body.limits).toEqual(limits)
+    expect((await api.get('/admin/resources/every')).body.limits).toEqual(limits)
+    const [every] = (await api.get('/api/resources/availability?id=every')).body.resources
+    expect(every.available).toBe(300)
+    expect(every.limits.map(({ type }: { type: string }) => type)).toEqual(limits.map(({ type }) => type))
+    const short = [
+      { type: 'slew', ...window },
+      { type: 'adaptive', ...window },
+      { type: 'clock-window', ...window },
+    ]
+    expect((await api.put('/admin/resources/short', { unit: 'tokens', limits: short })).body.limits).toEqual([
+      { type: 'slew', ...window, growth: 0.5, growthMs: 900_000 },
+      { type: 'adaptive', ...window, floor: 0.1, decrease: 0.9, increase: 0.01 },
+      { type: 'clock-window', ...window, phaseMs: 0 },
+    ])
   })
 
   test('a limiter that does not answer is 503; the next change brings both', async () => {

@@ -50,6 +50,56 @@ describe('what is not valid is refused with its pointer, and nothing is written'
       { unit: 'x', limits: [{ ...BUCKET, capacity: 1.5 }] },
       ['/limits/0/capacity'],
     ],
+    [
+      'a delay beyond the shortest window of a known phase',
+      '/admin/resources/r',
+      { unit: 'x', limits: [{ type: 'fixed-window', units: 5, period: 'day' }], jitterMs: 60_001 },
+      ['/jitterMs'],
+    ],
+    [
+      'a delay beyond the step of a quantized window',
+      '/admin/resources/r',
+      {
+        unit: 'x',
+        limits: [
+          { type: 'quantized-window', units: 600, windowMs: 60_000, stepMs: 1_000, phaseMs: 0 },
+          { type: 'quantized-window', units: 600, windowMs: 60_000, stepMs: 1_000 },
+        ],
+        jitterMs: 1_001,
+      },
+      ['/jitterMs'],
+    ],
+    [
+      'a step in which nothing passes, and a phase beyond its window',
+      '/admin/resources/r',
+      {
+        unit: 'x',
+        limits: [
+          { type: 'quantized-window', units: 59, windowMs: 60_000, stepMs: 1_000 },
+          { type: 'clock-window', units: 5, windowMs: 1_000, phaseMs: 1_000 },
+        ],
+      },
+      ['/limits/0/stepMs', '/limits/1/phaseMs'],
+    ],
+    [
+      'pools of a limit that holds for the whole',
+      '/admin/resources/r',
+      { unit: 'x', limits: [{ type: 'slew', units: 5, windowMs: 60_000 }], pools: { reserved: 0.1 } },
+      ['/pools'],
+    ],
+    [
+      'a growth slower than its window, a cap without a date, a decrease above the whole',
+      '/admin/resources/r',
+      {
+        unit: 'x',
+        limits: [
+          { type: 'slew', units: 5, windowMs: 60_000, growthMs: 59_999 },
+          { type: 'spend-cap', units: 5, until: 'tomorrow' },
+          { type: 'adaptive', units: 5, windowMs: 1_000, decrease: 1.1 },
+        ],
+      },
+      ['/limits/0/growthMs', '/limits/1/until', '/limits/2/decrease'],
+    ],
     ['points above 40', '/admin/tiers/t', { points: 41, weight: 1 }, ['/points']],
     [
       'money as a number',

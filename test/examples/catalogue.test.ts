@@ -54,13 +54,10 @@ function mostOf(limit: Limit, jitterMs: number): number {
   switch (limit.type) {
     case 'token-bucket':
       return limit.capacity - Math.ceil((limit.refillUnits * jitterMs) / limit.refillMs)
-    case 'sliding-window':
-    case 'fixed-window':
-      return limit.units
     case 'concurrency':
       return limit.slots
     default:
-      return limit satisfies never
+      return limit.units
   }
 }
 

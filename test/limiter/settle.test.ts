@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Limit } from '../../domain/limit.ts'
 import { countOf, ENDINGS_KEPT_MS, ENDINGS_MAX, endingOf } from '../../limiter/endings.ts'
 import { encode, restore } from '../../limiter/state.ts'
 import { availability } from '../../limiter/view.ts'
@@ -26,6 +27,17 @@ describe('settle', () => {
       { kind: 'settled', id: 'r1', atMs: T0, left: { gpt: available }, late: false },
     ])
     expect(availability(state, T0)).toMatchObject([{ inFlight: 0 }])
+  })
+
+  test('U1 where calls are limited beside units, each reservation is one call, given back only where nothing was used', () => {
+    const calls: Limit = { type: 'sliding-window', units: 3, windowMs: 60_000, per: 'reservation' }
+    const state = limiter(resource('gpt', [window(100, 60_000), calls]))
+    run(state, reserve('r1', 0, 30), reserve('r2', 0, 30), reserve('r3', 0, 30))
+    expect(told(run(state, reserve('r4', 0, 1)))).toEqual(['queued r4'])
+    expect(told(run(state, settle('r1', 0, 40)))).toEqual(['settled r1'])
+    expect(told(run(state, settle('r2', 0, 1)))).toEqual(['settled r2'])
+    expect(told(run(state, settle('r3', 0, 0)))).toEqual(['settled r3', 'granted r4'])
+    expect(availability(state, T0)[0]?.limits.map(({ used }) => used)).toEqual([42, 3])
   })
 
   test('U1 a resource that is not listed used nothing', () => {

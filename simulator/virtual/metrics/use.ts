@@ -151,7 +151,13 @@ function openGauge({ limit, jitterMs, fromMs, isSpent }: Opening): Gauge {
   switch (limit.type) {
     case 'token-bucket':
       return bucketGauge(limit, { jitterMs, fromMs, isSpent })
-    case 'sliding-window': {
+    case 'sliding-window':
+    case 'first-hit-window':
+    case 'sliding-counter':
+    case 'clock-window':
+    case 'quantized-window':
+    case 'slew':
+    case 'adaptive': {
       const spanMs = limit.windowMs + jitterMs
       const wholeSpans = (beganMs: number, endedMs: number) => {
         const spans = Math.floor((endedMs - beganMs) / spanMs)
@@ -173,6 +179,8 @@ function openGauge({ limit, jitterMs, fromMs, isSpent }: Opening): Gauge {
       }
       return windowGauge(wholePeriods, fromMs)
     }
+    case 'spend-cap':
+      return windowGauge((fromMs) => ({ fromMs, untilMs: fromMs, most: 0 }), fromMs)
     case 'concurrency':
       return slotGauge(limit, fromMs)
     default:

@@ -4,12 +4,11 @@ import type { Limit } from '../../../domain/limit.ts'
 import { concurrency } from '../../../limiter/limits/concurrency.ts'
 import type { Meter } from '../../../limiter/limits/meter.ts'
 import { keptOf, openMeter } from '../../../limiter/limits/open.ts'
+import { KINDS } from './kinds.ts'
 
-const LIMITS: readonly Limit[] = [
-  { type: 'token-bucket', capacity: 100, refillUnits: 7, refillMs: 900 },
-  { type: 'sliding-window', units: 100, windowMs: 4_000 },
-  { type: 'fixed-window', units: 100, period: 'minute', timezone: 'UTC' },
-  { type: 'concurrency', slots: 100, per: 'unit' },
+const LIMITS = [
+  ...Object.entries(KINDS),
+  ['concurrency', { type: 'concurrency', slots: 100, per: 'unit' }] as const,
 ]
 
 function take(meter: Meter, units: number, atMs: number, untilMs: number): void {
@@ -37,7 +36,7 @@ function lived(limit: Limit, jitterMs: number, life: { afterMs: number; units: n
   return { meter, atMs }
 }
 
-describe.each(LIMITS)('$type', (limit) => {
+describe.each(LIMITS)('%s', (_, limit) => {
   test('L2 earliest is a threshold: it fits then, and not a millisecond before', () => {
     fc.assert(
       fc.property(fc.nat({ max: 900 }), calls, fc.integer({ min: 1, max: 90 }), (jitterMs, life, need) => {

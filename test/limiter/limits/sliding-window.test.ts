@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { RateMeter } from '../../../limiter/limits/meter.ts'
-import { LOG_ENTRIES_MAX, slidingWindow } from '../../../limiter/limits/sliding-window.ts'
+import { LOG_ENTRIES_MAX } from '../../../limiter/limits/charge-log.ts'
+import { slidingWindow } from '../../../limiter/limits/sliding-window.ts'
 
 function open(units: number, windowMs: number, jitterMs = 0, kept: readonly number[] = []): RateMeter {
   return slidingWindow({ type: 'sliding-window', units, windowMs }, jitterMs, kept)
