@@ -1,178 +1,219 @@
-// Admission: one transaction that prices, checks and holds everything, or leaves a refusal.
+// Admission: a transaction that prices, checks and holds everything for the requests that came together, or leaves
+// their refusals. Each is judged in the order of its arrival, exactly as alone.
 //
-// A1  All holds are taken, in every budget above the request, or none.
+// A1  All holds of a request are taken, in every budget above it, or none.
 // A2  An id is admitted once. A workflow that asks again while its request is open gets the plan again.
 // A3  A refused id may be tried again and is judged anew, under its next generation.
 // A4  A request counts toward its client's day under a lock of the client, so that a day is never overfull.
+// A5  Where an id was taken while the batch was judged, nothing is written, and each is judged alone: what the taken
+//     one would have held is not there to refuse another.
 
 import type { Admission, Plan } from '../../domain/admission.ts'
-import { judge, refusalOfQueues, type Draft, type Facts } from '../../domain/admit.ts'
+import { judge, type Draft } from '../../domain/admit.ts'
 import type { Ask } from '../../domain/ask.ts'
 import { spanOf, type Budget } from '../../domain/budget.ts'
-import { periodStart } from '../../domain/calendar.ts'
 import type { Refusal } from '../../domain/failure.ts'
-import { refusalOfDay, takeHolds, tierBudget } from '../../domain/hold.ts'
-import { isFinal, type RequestState } from '../../domain/request.ts'
-import { ancestorPaths } from '../../domain/scope.ts'
+import { tierBudget } from '../../domain/hold.ts'
+import { judgeInTurn, type Candidate, type KeyedBudget, type Verdict } from '../../domain/in-turn.ts'
+import { Coalescer, perPool } from './coalescer.ts'
+import { clientDay, countToday } from './count-today.ts'
 import type { Sql, Transaction } from './database.ts'
+import { insertRequests, type Hold, type NewRequest } from './insert-requests.ts'
 import { lockBalances } from './lock-balances.ts'
-import { readFacts, type Previous } from './read-facts.ts'
-import { budgetFromRow, periodKey, planFromRow, type BudgetRow, type PlanRow } from './rows.ts'
 import { QueueDepths } from './queue-depths.ts'
-import { insertAdmitted, insertRefused, type Hold } from './insert-request.ts'
-import { timestamp } from './statement.ts'
+import { readFacts, type Arrival, type LedgerFacts } from './read-facts.ts'
+import { readKnown } from './read-known.ts'
+import { budgetFromRow, periodKey } from './rows.ts'
+import { budgetKey, makeTierBudgets } from './tier-budgets.ts'
+
+const BATCH_MAX = 100
+/** While one commits, the next one is judged. */
+const BATCHES_IN_FLIGHT_MAX = 2
 
 export async function admit(sql: Sql, ask: Ask, atMs: number): Promise<Admission> {
-  const admission = await sql.begin((tx) => decide(sql, tx, ask, atMs))
-  return admission ?? (await known(sql, ask))
+  return await arrivalsAt(sql).submit({ ask, atMs })
 }
 
-/** Null where the id is taken. */
-async function decide(sql: Sql, tx: Transaction, ask: Ask, atMs: number): Promise<Admission | null> {
-  const paths = ancestorPaths(ask.clientId, ask.scope)
-  const { facts, budgets, previous } = await readFacts(tx, { ask, paths, atMs })
-  if (previous !== null && previous.state !== 'refused') return null
-  const judgement = judge(ask, facts, atMs)
-  if (judgement.kind === 'refused') return await refuse(judgement.refusal)
+const arrivalsAt = perPool(
+  (sql) =>
+    new Coalescer<Arrival, Admission>({
+      run: (arrivals) => admitTogether(sql, arrivals),
+      keyOf: ({ ask }) => ask.id,
+      batchMax: BATCH_MAX,
+      inFlightMax: BATCHES_IN_FLIGHT_MAX,
+    }),
+)
 
-  const { draft } = judgement
-  const depths = depthsOf(sql)
-  const tooMany = (await refusalOfQueued(tx, draft, facts, depths)) ?? (await refusalOfToday(tx, draft, atMs))
-  if (tooMany !== null) return await refuse(tooMany)
-  const applying = await budgetsOf(tx, draft, budgets)
-  const held = await holdsOf(tx, draft, applying, atMs)
-  if (held.kind === 'refused') return await refuse(held.refusal)
+const depthsAt = perPool(() => new QueueDepths())
 
-  const plan = planOf(ask, draft, nextGeneration(previous), atMs)
-  const isWritten = await insertAdmitted(tx, {
-    ask,
-    draft,
-    plan,
-    holds: held.holds,
-    isAgain: previous !== null,
+async function admitTogether(sql: Sql, arrivals: readonly Arrival[]): Promise<readonly Admission[]> {
+  const decided = await sql.begin((tx) => decide(tx, arrivals, depthsAt(sql)))
+  const taken = arrivals.filter((_, nth) => decided[nth] === undefined)
+  const known = await readKnown(
+    sql,
+    taken.map(({ ask }) => ask),
+  )
+  return arrivals.map(({ ask }, nth) => {
+    const admission = decided[nth] ?? known.get(ask.id)
+    if (admission === undefined) throw new Error(`${ask.id} was taken, and is gone`)
+    return admission
   })
-  if (!isWritten) return null
-  if (plan.deferUntilMs === null) depths.add(plan.demand.map(([id]) => id))
-  return { kind: 'admitted', plan }
-
-  async function refuse(refusal: Refusal): Promise<Admission | null> {
-    const tier = facts.tier?.id ?? null
-    const generation = nextGeneration(previous)
-    const { configVersion } = facts
-    const row = { ask, refusal, tier, generation, configVersion, atMs, isAgain: previous !== null }
-    return (await insertRefused(tx, row)) ? { kind: 'refused', refusal } : null
-  }
 }
 
-function nextGeneration(previous: Previous | null): number {
-  return (previous?.generation ?? 0) + 1
-}
-
-/** Kept for as long as the pool: one process admits through one pool. */
-const depthsByPool = new WeakMap<Sql, QueueDepths>()
-
-function depthsOf(sql: Sql): QueueDepths {
-  const depths = depthsByPool.get(sql) ?? new QueueDepths()
-  depthsByPool.set(sql, depths)
-  return depths
-}
-
-async function refusalOfQueued(
+/** In the order of the arrivals; undefined where the id is taken. */
+async function decide(
   tx: Transaction,
-  { demand }: Draft,
-  facts: Facts,
+  arrivals: readonly Arrival[],
   depths: QueueDepths,
-): Promise<Refusal | null> {
-  const limits = demand.map(([id]) => [id, facts.resources[id]?.maxQueue ?? 0] as const)
-  return refusalOfQueues(demand, facts, await depths.waiting(tx, limits))
+): Promise<readonly (Admission | undefined)[]> {
+  const facts = await readFacts(tx, arrivals)
+  const places = arrivals.map((arrival, nth) => placeOf(arrival, facts[nth]))
+  const drafted = places.filter((place) => place.kind === 'drafted')
+  const candidates = await withBudgets(tx, drafted)
+  const verdicts = judgeInTurn(candidates, await standingOf(tx, candidates, depths))
+  const verdictOf = new Map(drafted.map((place, nth) => [place as Place, verdicts[nth]]))
+  const requests = places.map((place) => requestOf(place, verdictOf.get(place)))
+  const news = requests.filter((one) => one !== null)
+  const written = await insertRequests(tx, news)
+  if (arrivals.length > 1 && written.size < news.length) throw new Error('an id was taken meanwhile') // A5
+  for (const one of news) {
+    if (one.kind === 'admitted' && one.plan.deferUntilMs === null)
+      depths.add(one.draft.demand.map(([id]) => id))
+  }
+  return requests.map((one) => (one !== null && written.has(one.ask.id) ? admissionOf(one) : undefined))
 }
 
-async function refusalOfToday(tx: Transaction, { client }: Draft, atMs: number): Promise<Refusal | null> {
-  if (client.dailyRequests === null) return null
-  const dayStartMs = periodStart({ period: 'day', timezone: 'UTC' }, atMs)
-  // Two statements: the second one sees what whoever held the lock has written.
-  const [, [today]] = await Promise.all([
-    tx`select from client where id = ${client.id} for no key update`,
-    tx<[{ requests: number }]>`
-      select count(*) as requests
-      from request
-      where client_id = ${client.id} and created_at >= ${timestamp(dayStartMs)} and state <> 'refused'`,
-  ])
-  return refusalOfDay(client, today.requests, atMs)
+/** How far an ask gets by what is known of its names. */
+type Place =
+  | { readonly kind: 'taken' }
+  | {
+      readonly kind: 'refused'
+      readonly arrival: Arrival
+      readonly known: LedgerFacts
+      readonly refusal: Refusal
+    }
+  | Drafted
+
+type Drafted = {
+  readonly kind: 'drafted'
+  readonly arrival: Arrival
+  readonly known: LedgerFacts
+  readonly draft: Draft
 }
 
-type KeptBudget = Budget & { readonly id: number }
+function placeOf(arrival: Arrival, known: LedgerFacts | undefined): Place {
+  if (known === undefined) throw new Error(`nothing is known of ${arrival.ask.id}`)
+  const { previous, facts } = known
+  if (previous !== null && previous.state !== 'refused') return { kind: 'taken' }
+  const judgement = judge(arrival.ask, facts, arrival.atMs)
+  if (judgement.kind === 'refused') return { ...judgement, arrival, known }
+  return { kind: 'drafted', arrival, known, draft: judgement.draft }
+}
 
-/** The budgets that apply, root first; the tier's gets its row when it is first used. */
-async function budgetsOf(
+type KeptBudget = Budget & { readonly id: number; readonly depth: number; readonly startsAtMs: number }
+
+/** With the budgets that apply, root first; a tier's gets its row when it is first used. */
+async function withBudgets(
   tx: Transaction,
-  { client, tier }: Draft,
-  rows: readonly BudgetRow[],
-): Promise<readonly KeptBudget[]> {
-  const own = rows.filter(({ source }) => source === 'own')
-  const kept = own.map((row) => ({ ...budgetFromRow(row), id: row.id, depth: row.depth }))
-  const implicit = tierBudget(client, tier, own)
-  if (implicit === null) return kept
-  const { scope, unit, period, timezone } = implicit
-  const isSame = (row: BudgetRow) =>
-    row.scope === scope && row.unit === unit && row.period === period && row.timezone === timezone
-  const id = rows.find(isSame)?.id ?? (await insertTierBudget(tx, implicit))
-  return [...kept, { ...implicit, id, depth: 1 }].sort((a, b) => a.depth - b.depth || a.id - b.id)
-}
-
-async function insertTierBudget(tx: Transaction, { scope, unit, period, timezone }: Budget): Promise<number> {
-  const inserted = await tx<{ id: number }[]>`
-    insert into budget (scope, unit, period, timezone, source, is_active, enforcement)
-    values (${scope}, ${unit}, ${period}, ${timezone}, 'tier', false, 'hard')
-    on conflict (scope, unit, period, timezone, window_ms) where credit_id is null
-    do update set source = budget.source
-    returning id`
-  const id = inserted[0]?.id
-  if (id === undefined) throw new Error(`the budget of ${scope} was not written`)
-  return id
-}
-
-type Held =
-  | { readonly kind: 'held'; readonly holds: readonly Hold[] }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
-
-async function holdsOf(
-  tx: Transaction,
-  { demand, estimatedNanoUsd }: Draft,
-  budgets: readonly KeptBudget[],
-  atMs: number,
-): Promise<Held> {
-  const periods = budgets.map((budget) => ({ budgetId: budget.id, startsAtMs: spanOf(budget, atMs).startMs }))
-  const balances = await lockBalances(tx, periods)
-  const claimed = budgets.map((budget) => {
-    const key = periodKey(budget.id, spanOf(budget, atMs).startMs)
-    return [budget, balances[key] ?? null] as const
+  drafted: readonly Drafted[],
+): Promise<readonly Candidate<KeptBudget>[]> {
+  const implicit = drafted.map(({ draft, known }) =>
+    tierBudget(
+      draft.client,
+      draft.tier,
+      known.budgets.filter(({ source }) => source === 'own'),
+    ),
+  )
+  const missing = implicit.filter(
+    (budget, nth) => budget !== null && rowOfTier(drafted[nth], budget) === undefined,
+  )
+  const made = await makeTierBudgets(
+    tx,
+    missing.filter((budget) => budget !== null),
+  )
+  return drafted.map((place, nth) => {
+    const { draft, known, arrival } = place
+    const { atMs } = arrival
+    const own = known.budgets
+      .filter(({ source }) => source === 'own')
+      .map((row) => keyed({ ...budgetFromRow(row), id: row.id, depth: row.depth }, atMs))
+    const budget = implicit[nth] ?? null
+    const id = budget === null ? null : (rowOfTier(place, budget)?.id ?? made.get(budgetKey(budget)))
+    const ofTier =
+      budget === null || id === undefined || id === null ? [] : [keyed({ ...budget, id, depth: 1 }, atMs)]
+    const budgets = [...own, ...ofTier].sort(
+      (a, b) => a.budget.depth - b.budget.depth || a.budget.id - b.budget.id,
+    )
+    return {
+      draft,
+      resources: known.facts.resources,
+      budgets,
+      atMs,
+      dayKey: clientDay(draft.client.id, atMs).key,
+    }
   })
-  const taken = takeHolds({ budgets: claimed, demand, costNanoUsd: estimatedNanoUsd, atMs })
-  if (taken.kind === 'refused') return taken
-  const holds = taken.holds.map(({ budget, amount }) => ({
+}
+
+function rowOfTier(place: Drafted | undefined, budget: Budget) {
+  return place?.known.budgets.find((row) => budgetKey(row) === budgetKey(budget))
+}
+
+function keyed(budget: Omit<KeptBudget, 'startsAtMs'> & Budget, atMs: number): KeyedBudget<KeptBudget> {
+  const startsAtMs = spanOf(budget, atMs).startMs
+  return { budget: { ...budget, startsAtMs }, key: periodKey(budget.id, startsAtMs) }
+}
+
+/** Reads what they ask of, and locks it, in the order of B3 (lock-balances.ts). */
+async function standingOf(
+  tx: Transaction,
+  candidates: readonly Candidate<KeptBudget>[],
+  depths: QueueDepths,
+) {
+  const waiting = await depths.waiting(
+    tx,
+    candidates.flatMap(({ draft, resources }) =>
+      draft.demand.map(([id]) => [id, resources[id]?.maxQueue ?? 0] as const),
+    ),
+  )
+  const limited = candidates.filter(({ draft }) => draft.client.dailyRequests !== null)
+  const today = await countToday(
+    tx,
+    limited.map(({ draft, atMs }) => clientDay(draft.client.id, atMs)),
+  )
+  const periods = candidates.flatMap(({ budgets }) =>
+    budgets.map(({ budget }) => ({ budgetId: budget.id, startsAtMs: budget.startsAtMs })),
+  )
+  return { waiting, today, balances: await lockBalances(tx, periods) }
+}
+
+/** The row to write; null where the id is taken. */
+function requestOf(place: Place, verdict: Verdict<KeptBudget> | undefined): NewRequest | null {
+  if (place.kind === 'taken') return null
+  const { arrival, known } = place
+  const { ask, atMs } = arrival
+  const generation = (known.previous?.generation ?? 0) + 1
+  const refused = (refusal: Refusal): NewRequest => {
+    const { tier, configVersion } = known.facts
+    return { kind: 'refused', ask, refusal, tier: tier?.id ?? null, generation, configVersion, atMs }
+  }
+  if (place.kind === 'refused') return refused(place.refusal)
+  if (verdict === undefined) throw new Error(`${ask.id} was not judged`)
+  if (verdict.kind === 'refused') return refused(verdict.refusal)
+  const { draft } = place
+  const holds = verdict.holds.map(({ budget, amount }): Hold => ({
     budgetId: budget.id,
-    startsAtMs: spanOf(budget, atMs).startMs,
+    startsAtMs: budget.startsAtMs,
     amount,
   }))
-  return { kind: 'held', holds }
+  return { kind: 'admitted', ask, draft, plan: planOf(ask, draft, generation, atMs), holds }
+}
+
+function admissionOf(one: NewRequest): Admission {
+  if (one.kind === 'refused') return { kind: 'refused', refusal: one.refusal }
+  return { kind: 'admitted', plan: one.plan }
 }
 
 function planOf(ask: Ask, draft: Draft, generation: number, atMs: number): Plan {
   const { client, tier, demandFrom: _demandFrom, longestWaitMs: _longestWaitMs, ...rest } = draft
   return { requestId: ask.id, generation, clientId: client.id, tier: tier.id, admittedAtMs: atMs, ...rest }
-}
-
-type KnownRow = PlanRow & { readonly state: RequestState; readonly bodyHash: string }
-
-/** What there is under the id (A2). */
-async function known(sql: Sql, ask: Ask): Promise<Admission> {
-  const [row] = await sql<[KnownRow]>`
-    select id, state, body_hash, generation, client_id, tier, max_concurrent, urgency, demand, created_at,
-           defer_until, wait_until, lease_ms, deadline, estimated_cost, config_version, call, input
-    from request where id = ${ask.id}`
-  const isSame = row.bodyHash === ask.bodyHash
-  const plan = isSame && !isFinal(row.state) ? planFromRow(row) : null
-  if (plan !== null && ask.kind === 'execution') return { kind: 'admitted', plan }
-  return { kind: 'known', state: row.state, sameBody: isSame, plan }
 }

@@ -11,12 +11,13 @@ import { jsonb, timestamp } from './statement.ts'
 
 export type PeriodOfBudget = { readonly budgetId: number; readonly startsAtMs: number }
 
-/** Balances by `periodKey`, locked until the transaction ends. */
+/** Balances by `periodKey`; a period may be given twice. Locked until the transaction ends. */
 export async function lockBalances(
   tx: Transaction,
-  periods: readonly PeriodOfBudget[],
+  given: readonly PeriodOfBudget[],
 ): Promise<Readonly<Record<string, Balance>>> {
-  if (periods.length === 0) return {}
+  if (given.length === 0) return {}
+  const periods = [...new Map(given.map((one) => [periodKey(one.budgetId, one.startsAtMs), one])).values()]
   const locked = await lock(tx, periods)
   if (locked !== null) return locked
   await tx`

@@ -1,7 +1,7 @@
 // How many requests wait for a resource, well enough to refuse one more at once. The limiter counts exactly.
 //
 // Q1  What this process admits is added to the last count, so one process alone never admits more than may wait.
-// Q2  Where that reaches `maxQueue` it is counted anew: a queue is told to be full only by a count.
+// Q2  Where those who come now would not all fit it is counted anew: a queue is told to be full only by a count.
 // Q3  Others' admissions, and everything that left the queue, are seen within RECOUNT_MS.
 
 import type { Queries } from './database.ts'
@@ -16,12 +16,16 @@ export type QueueLimit = readonly [resourceId: string, maxQueue: number]
 export class QueueDepths {
   readonly #depths = new Map<string, Depth>()
 
-  /** By resource; counts go up to `maxQueue` at most. */
-  async waiting(sql: Queries, limits: readonly QueueLimit[]): Promise<Readonly<Record<string, number>>> {
+  /** By resource, for those who come now, one limit for each; counts go up to `maxQueue` at most. */
+  async waiting(sql: Queries, asked: readonly QueueLimit[]): Promise<Readonly<Record<string, number>>> {
     const nowMs = performance.now()
+    const coming: Record<string, number> = {}
+    for (const [id] of asked) coming[id] = (coming[id] ?? 0) + 1
+    const limits = [...new Map(asked).entries()]
     const due = limits.filter(([id, maxQueue]) => {
       const depth = this.#depths.get(id)
-      return depth === undefined || nowMs - depth.atMs >= RECOUNT_MS || depth.count >= maxQueue
+      if (depth === undefined || nowMs - depth.atMs >= RECOUNT_MS) return true
+      return depth.count + (coming[id] ?? 0) > maxQueue
     })
     // Whoever comes while it is counted goes by the count before, unless that was full.
     for (const [id] of due) {

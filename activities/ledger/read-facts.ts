@@ -1,17 +1,19 @@
-// Everything that the ledger knows of the names in an ask, in one statement and so from one moment.
+// Everything that the ledger knows of the names in several asks, in one statement and so from one moment.
 
 import type { Ask } from '../../domain/ask.ts'
 import { pricedAtMs, type Facts } from '../../domain/admit.ts'
 import type { Client } from '../../domain/client.ts'
-import type { Price } from '../../domain/price.ts'
 import type { RequestState } from '../../domain/request.ts'
 import type { Resource } from '../../domain/resource.ts'
+import { ancestorPaths } from '../../domain/scope.ts'
 import type { Template } from '../../domain/template.ts'
 import type { Tier } from '../../domain/tier.ts'
 import type { Worker } from '../../domain/worker.ts'
 import type { Queries } from './database.ts'
-import { priceFromRow, type BudgetRow, type PriceRow } from './rows.ts'
+import { pricesFromRows, type BudgetRow, type PriceRow } from './rows.ts'
 import { jsonb, timestamp } from './statement.ts'
+
+export type Arrival = { readonly ask: Ask; readonly atMs: number }
 
 export type LedgerFacts = {
   readonly facts: Facts
@@ -23,76 +25,98 @@ export type LedgerFacts = {
 /** The request that has the id already. */
 export type Previous = { readonly state: RequestState; readonly generation: number }
 
+type ById<T> = Readonly<Record<string, T>> | null
+
 type Row = {
   readonly configVersion: number
-  readonly client: Client | null
-  readonly tier: Tier | null
-  readonly template: Template | null
-  readonly worker: Worker | null
-  readonly resources: readonly ResourceFacts[] | null
+  readonly clients: ById<Client>
+  readonly tiers: ById<Tier>
+  readonly templates: ById<Template>
+  readonly workers: ById<Worker>
+  readonly resources: ById<Resource>
+  /** By the place of the ask. */
+  readonly prices: ById<Readonly<Record<string, PriceRow | null>>>
   readonly budgets: readonly BudgetRow[] | null
-  readonly previous: Previous | null
+  readonly previous: ById<Previous>
 }
 
-type ResourceFacts = {
-  readonly definition: Resource
-  readonly price: PriceRow | null
-}
-
-type Asked = { readonly ask: Ask; readonly paths: readonly string[]; readonly atMs: number }
-
-export async function readFacts(sql: Queries, { ask, paths, atMs }: Asked): Promise<LedgerFacts> {
-  const template = ask.kind === 'execution' ? ask.template : null
-  const worker = ask.kind === 'execution' ? ask.worker : null
+/** In the order of the arrivals. */
+export async function readFacts(sql: Queries, arrivals: readonly Arrival[]): Promise<readonly LedgerFacts[]> {
+  const paths = arrivals.map(({ ask }) => ancestorPaths(ask.clientId, ask.scope))
+  const asked = arrivals.map(({ ask, atMs }, nth) => ({
+    nth,
+    id: ask.id,
+    client: ask.clientId,
+    template: ask.kind === 'execution' ? ask.template : null,
+    worker: ask.kind === 'execution' ? ask.worker : null,
+    resources: ask.resources ?? {},
+    pricedAt: timestamp(pricedAtMs(ask, atMs)),
+  }))
   const [row] = await sql<[Row]>`
-    with asked_template as (
-      select definition from template where id = ${template}
+    with asked as (
+      select * from jsonb_to_recordset(${jsonb(asked)}) as asked
+        (nth integer, id text, client text, template text, worker text, resources jsonb, "pricedAt" timestamptz)
+    ), asked_template as (
+      select id, definition from template where id in (select template from asked)
     ), asked_worker as (
-      select definition from worker
-      where id = coalesce(${worker}, (select definition ->> 'worker' from asked_template))
+      select id, definition from worker
+      where id in (select worker from asked) or id in (select definition ->> 'worker' from asked_template)
     ), wanted as (
       -- More than is asked, so that the choice among them is made in one place.
-      select jsonb_object_keys(
-        coalesce(${jsonb(ask.resources)}::jsonb, '{}')
-        || coalesce((select nullif(definition -> 'resources', 'null') from asked_template), '{}')
-        || coalesce((select definition -> 'typical' from asked_worker), '{}')) as id
+      select nth, client, "pricedAt", jsonb_object_keys(
+        resources || coalesce(nullif(t.definition -> 'resources', 'null'), '{}')
+                  || coalesce(w.definition -> 'typical', '{}')) as id
+      from asked
+      left join asked_template t on t.id = template
+      left join asked_worker w on w.id = coalesce(worker, t.definition ->> 'worker')
     )
     select
       (select version from config) as config_version,
-      (select definition from client where id = ${ask.clientId}) as client,
-      (select t.definition from client c join tier t on t.id = c.tier where c.id = ${ask.clientId}) as tier,
-      (select definition from asked_template) as template,
-      (select definition from asked_worker) as worker,
-      (select jsonb_agg(jsonb_build_object(
-         'definition', r.definition,
-         'price', price_in_force(r.id, ${ask.clientId}, ${timestamp(pricedAtMs(ask, atMs))})))
-       from wanted join resource r using (id)) as resources,
+      (select jsonb_object_agg(id, definition) from client where id in (select client from asked)) as clients,
+      (select jsonb_object_agg(id, definition)
+       from tier where id in (select tier from client where id in (select client from asked))) as tiers,
+      (select jsonb_object_agg(id, definition) from asked_template) as templates,
+      (select jsonb_object_agg(id, definition) from asked_worker) as workers,
+      (select jsonb_object_agg(id, definition) from resource where id in (select id from wanted)) as resources,
+      (select jsonb_object_agg(nth, priced.prices)
+       from (select nth, jsonb_object_agg(id, price_in_force(id, client, "pricedAt")) as prices
+             from wanted group by nth) as priced) as prices,
       (select jsonb_agg(jsonb_build_object(
          'id', id, 'scope', scope, 'depth', depth, 'unit', unit, 'period', period, 'timezone', timezone,
          'source', source, 'amount', amount, 'enforcement', enforcement, 'graceMs', grace_ms,
          'overageMultiplier', overage_multiplier::text, 'overageMax', overage_max) order by depth, id)
        from budget
-       where scope = any (${paths as string[]}) and (is_active or source = 'tier')) as budgets,
-      (select jsonb_build_object('state', state, 'generation', generation)
-       from request where id = ${ask.id}) as previous`
-  const resources: Record<string, Resource> = {}
-  const prices: Record<string, Price> = {}
-  for (const { definition, price } of row.resources ?? []) {
-    resources[definition.id] = definition
-    if (price !== null) prices[definition.id] = priceFromRow(price)
-  }
-  const { configVersion, client, tier } = row
+       where scope = any (${[...new Set(paths.flat())]}) and (is_active or source = 'tier')) as budgets,
+      (select jsonb_object_agg(id, jsonb_build_object('state', state, 'generation', generation))
+       from request where id in (select id from asked)) as previous`
+  const scopes = Map.groupBy(row.budgets ?? [], ({ scope }) => scope)
+  return arrivals.map(({ ask }, nth) => ({
+    facts: factsOf(row, ask, nth),
+    budgets: (paths[nth] ?? []).flatMap((scope) => scopes.get(scope) ?? []),
+    previous: own(row.previous, ask.id),
+  }))
+}
+
+function factsOf(row: Row, ask: Ask, nth: number): Facts {
+  const client = own(row.clients, ask.clientId)
+  const template = ask.kind === 'execution' ? own(row.templates, ask.template ?? '') : null
+  const worker = ask.kind === 'execution' ? own(row.workers, ask.worker ?? template?.worker ?? '') : null
   return {
-    facts: {
-      configVersion,
-      client,
-      tier,
-      template: row.template,
-      worker: row.worker,
-      resources,
-      prices,
-    },
-    budgets: row.budgets ?? [],
-    previous: row.previous,
+    configVersion: row.configVersion,
+    client,
+    tier: client === null ? null : own(row.tiers, client.tier),
+    template,
+    worker,
+    resources: bare(row.resources ?? {}),
+    prices: bare(pricesFromRows(row.prices?.[nth] ?? {})),
   }
+}
+
+/** Names are the users': `constructor` is one like any other. */
+function own<T>(of: ById<T>, name: string): T | null {
+  return of !== null && Object.hasOwn(of, name) ? (of[name] ?? null) : null
+}
+
+function bare<T>(record: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
+  return Object.assign(Object.create(null) as Record<string, T>, record)
 }

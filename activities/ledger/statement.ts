@@ -63,19 +63,20 @@ export function identifier(name: string): Fragment {
   return new Fragment([`"${name.replaceAll('"', '""')}"`], [])
 }
 
-type Row = Readonly<Record<string, Value>>
+/** Names of columns with their types. */
+type Columns = Readonly<Record<string, string>>
 
-/** `("a", "b") values ($1, $2)` for an insert. */
-export function insertRow(row: Row): Fragment {
-  const names = Object.keys(row).map((key) => `"${toSnake(key)}"`)
-  const texts = names.map((_, nth) => (nth === 0 ? `(${names.join(', ')}) values (` : ', '))
-  return new Fragment([...texts, ')'], Object.values(row))
+/** `"a", "b"`, of a table where one is named. */
+export function columns(of: Columns, table: string | null = null): Fragment {
+  const prefix = table === null ? '' : `"${table}".`
+  const names = Object.keys(of).map((name) => `${prefix}"${name}"`)
+  return new Fragment([names.join(', ')], [])
 }
 
-/** `"a" = $1, "b" = $2` for an update. */
-export function setRow(row: Row): Fragment {
-  const texts = Object.keys(row).map((key, nth) => `${nth === 0 ? '' : ', '}"${toSnake(key)}" = `)
-  return new Fragment([...texts, ''], Object.values(row))
+/** `"a" text, "b" jsonb`, for rows that come as one JSON parameter. */
+export function typedColumns(of: Columns): Fragment {
+  const typed = Object.entries(of).map(([name, type]) => `"${name}" ${type}`)
+  return new Fragment([typed.join(', ')], [])
 }
 
 /** A value as one jsonb parameter; null is SQL's null. */
@@ -88,10 +89,6 @@ export function timestamp(atMs: number): string
 export function timestamp(atMs: number | null): string | null
 export function timestamp(atMs: number | null): string | null {
   return atMs === null ? null : new Date(atMs).toISOString()
-}
-
-function toSnake(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
 export function toCamel(name: string): string {
