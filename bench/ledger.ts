@@ -7,7 +7,6 @@
 //
 // Each round of an arm takes turns with the others, and the median round counts. Budgets are sized to the nano-dollar,
 // so that the last admission fits exactly and one more is refused: a lost, doubled or false hold fails the run.
-// Long because the arms, their proof and their table are one measurement.
 
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
