@@ -103,7 +103,16 @@ type Outcome = { readonly driven: Driven; readonly decisions: readonly Decision[
 export async function referees(): Promise<void> {
   const start = await starters()
   const table = new Table({
-    head: ['referee', 'limiter', 'arrived', 'rejected', 'use', 'delay p50 / max ms', 'handed back', ''],
+    head: [
+      'referee',
+      'limiter',
+      'arrived',
+      'rejected',
+      'use',
+      'delay p50 / max ms',
+      'handed back / late',
+      '',
+    ],
     style: { head: [], border: [] },
   })
   // The wrong ones go after those that are measured, so that their bursts delay nobody.
@@ -185,7 +194,7 @@ function describe(contest: Contest, outcome: Outcome | Fault): { cells: string[]
       rejected.toLocaleString('en'),
       Number.isNaN(use) ? '-' : percent(use),
       `${driven.delayP50Ms} / ${driven.delayMaxMs}`,
-      String(driven.handedBack),
+      `${driven.handedBack} / ${driven.late}`,
       isWhole ? (isMet ? told : missed) : broken,
     ],
     isAsExpected: isWhole && isMet,

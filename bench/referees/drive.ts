@@ -25,6 +25,8 @@ export type Driven = {
   readonly sent: number
   readonly handedBack: number
   readonly failures: number
+  /** Answered after their `startByMs`: more than the limiter was promised, so that each may cost one rejection. */
+  readonly late: number
   readonly delayP50Ms: number
   readonly delayMaxMs: number
 }
@@ -39,7 +41,7 @@ export async function drive({ pacer, call, forMs, addedMs, wayMs, random }: Driv
   const endMs = beganMs + forMs
   const delays: number[] = []
   const open = new Set<Promise<void>>()
-  const counts = { sent: 0, handedBack: 0, failures: 0 }
+  const counts = { sent: 0, handedBack: 0, failures: 0, late: 0 }
   let timer: NodeJS.Timeout | undefined
 
   const send = async (grant: Grant): Promise<void> => {
@@ -50,6 +52,7 @@ export async function drive({ pacer, call, forMs, addedMs, wayMs, random }: Driv
       counts.sent += 1
       await call().catch(() => (counts.failures += 1))
       delays.push(nowMs() - grant.atMs)
+      if (nowMs() > grant.startByMs) counts.late += 1
     }
     if (nowMs() < endMs) take(pacer.over(grant, !isLate, nowMs()))
   }
