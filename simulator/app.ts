@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts'
 import { openGate } from './gate.ts'
 import type { Log } from './log.ts'
 import { adminRoutes } from './routes/admin.ts'
+import { batchRoutes } from './routes/batches.ts'
 import { languageRoutes } from './routes/language.ts'
 import { mediaRoutes } from './routes/media.ts'
 import { messagingRoutes } from './routes/messaging.ts'
@@ -23,7 +24,7 @@ export function createSimulator(options: { scenario: Scenario; clock: Clock; log
   app.get('/health', (_request, response) => {
     response.json({ status: 'ok', scenario: gate.scenario.name, lastSeq: gate.lastSeq })
   })
-  app.use(languageRoutes(gate), messagingRoutes(gate), mediaRoutes(gate), workRoutes(gate))
+  app.use(languageRoutes(gate), batchRoutes(gate), messagingRoutes(gate), mediaRoutes(gate), workRoutes(gate))
   app.use(adminRoutes({ gate, log, standard: scenario }))
   app.use((request, response) => {
     response.status(404).json({ error: { message: `no such endpoint: ${request.method} ${request.path}` } })

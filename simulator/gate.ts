@@ -54,8 +54,12 @@ export type Call = {
 
 export type Gate = {
   readonly scenario: Scenario
-  /** Number of the last entry of the log; part of the ids that providers make up. */
+  /** Number of the last entry of the log. */
   readonly lastSeq: number
+  /** A new number for the ids that providers make up. */
+  nextId(): number
+  /** The provider's clock, in milliseconds with a fraction. */
+  nowMs(): number
   /** The group that limits a family of an account; undefined where the provider knows neither. */
   find(account: string, family: string): Group | undefined
   decide(call: Call): Verdict
@@ -78,6 +82,7 @@ export function openGate(options: { scenario: Scenario; clock: Clock; log: Log }
   let scenario = options.scenario
   let groups = new Map<string, OpenGroup>()
   let lastUs = -Infinity
+  let ids = 0
 
   const now = (): number => (lastUs = Math.max(lastUs, clock()))
   const open = (next: Scenario, keepsCounters: boolean): void => {
@@ -102,6 +107,8 @@ export function openGate(options: { scenario: Scenario; clock: Clock; log: Log }
     get lastSeq() {
       return log.nextSeq - 1
     },
+    nextId: () => (ids += 1),
+    nowMs: () => now() / 1_000,
     find(account, family) {
       const found = groups.get(groupKey(account, family)) ?? groups.get(groupKey(account, '*'))
       return found?.group

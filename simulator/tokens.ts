@@ -5,7 +5,15 @@ import type { ChargeRule } from './scenario.ts'
 
 const CHARACTERS_PER_TOKEN = 4
 
-export type Tokens = { readonly prompt: number; readonly max: number; readonly completion: number }
+export type Tokens = {
+  readonly prompt: number
+  /** Of the prompt, read from the provider's cache. */
+  readonly cached: number
+  readonly max: number
+  /** Answers asked for. */
+  readonly choices: number
+  readonly completion: number
+}
 
 /** Prompt tokens from the characters of the messages, as providers estimate them before they tokenise. */
 export function promptEstimate(messages: unknown): number {
@@ -16,7 +24,9 @@ export function promptEstimate(messages: unknown): number {
 export function chargedTokens(rule: ChargeRule, tokens: Tokens, declared: number | undefined): number {
   switch (rule) {
     case 'prompt-plus-max-tokens':
-      return tokens.prompt + tokens.max
+      return tokens.prompt + tokens.max * tokens.choices
+    case 'input-only':
+      return tokens.prompt
     case 'max-of-prompt-and-max-tokens':
       return Math.max(tokens.prompt, tokens.max)
     case 'declared':

@@ -36,7 +36,9 @@ export function mediaRoutes(gate: Gate): Router {
   router.post('/v1/images/generations', (request, response) => {
     const body = parseBody(images, request, response)
     if (body === undefined) return
-    const data = Array.from({ length: body.n }, (_, index) => ({ url: `sim:image-${gate.lastSeq}-${index}` }))
+    const data = Array.from({ length: body.n }, (_, index) => ({
+      url: `sim:image-${gate.nextId()}-${index}`,
+    }))
     serve(request, response, {
       account: 'openai',
       family: body.model,

@@ -2,6 +2,7 @@
 
 import express, { Router } from 'express'
 import { z } from 'zod'
+import { reportFate } from '../callbacks.ts'
 import type { Gate } from '../gate.ts'
 import { accountOf, findGroup, serveCall } from '../serve.ts'
 import { parseBody } from './parse-body.ts'
@@ -27,7 +28,11 @@ const sesMail = z.looseObject({
   Content: z.unknown(),
 })
 
-const text = z.looseObject({ To: z.string().min(3), Body: z.string().min(1) })
+const text = z.looseObject({
+  To: z.string().min(3),
+  Body: z.string().min(1),
+  StatusCallback: z.url().optional(),
+})
 
 export function messagingRoutes(gate: Gate): Router {
   const router = Router()
@@ -49,7 +54,7 @@ export function messagingRoutes(gate: Gate): Router {
         endpoint: request.path,
         cost: { requests: 1, emails },
         actual: { emails },
-        answer: { status: 202, headers: { 'x-message-id': `sim-${gate.lastSeq}` }, body: null },
+        answer: { status: 202, headers: { 'x-message-id': `sim-${gate.nextId()}` }, body: null },
       },
     )
   })
@@ -74,7 +79,7 @@ export function messagingRoutes(gate: Gate): Router {
         endpoint: request.path,
         cost: { requests: 1, emails },
         actual: { emails },
-        answer: { status: 200, body: { MessageId: `sim-${gate.lastSeq}` } },
+        answer: { status: 200, body: { MessageId: `sim-${gate.nextId()}` } },
       },
     )
   })
@@ -86,6 +91,7 @@ export function messagingRoutes(gate: Gate): Router {
     const group = findGroup(gate, response, { account: accountOf(request, 'twilio'), family: 'messages' })
     if (group === undefined) return
     const segments = segmentsOf(body.Body)
+    const sid = `SM${String(gate.nextId()).padStart(32, '0')}`
     serveCall(
       { gate, group, request, response },
       {
@@ -94,10 +100,15 @@ export function messagingRoutes(gate: Gate): Router {
         endpoint: '/Messages.json',
         cost: { requests: 1, segments },
         actual: { segments },
+        onFates([fate], { atMs, times }) {
+          const { StatusCallback: url, To } = body
+          if (url === undefined || fate === undefined) return
+          reportFate(fate, { report: { url, fields: { MessageSid: sid, To } }, atMs, times })
+        },
         answer: {
           status: 201,
           body: {
-            sid: `SM${String(gate.lastSeq).padStart(32, '0')}`,
+            sid,
             account_sid: request.params.sid,
             to: body.To,
             status: 'queued',
