@@ -15,11 +15,11 @@ export type Asked = {
 
 export type Fact =
   | { readonly kind: 'asked'; readonly atMs: number; readonly request: Asked }
-  /** The first prediction of its start; told of those that have to wait. */
+  /** It has to wait; with the first prediction of its start. */
   | { readonly kind: 'queued'; readonly atMs: number; readonly request: Asked; readonly etaMs: number | null }
-  | { readonly kind: 'granted'; readonly atMs: number; readonly request: Asked }
+  | { readonly kind: 'granted'; readonly atMs: number; readonly request: Asked; readonly waited: boolean }
   /** Refused, or gave up: it will never be granted. */
-  | { readonly kind: 'left'; readonly atMs: number; readonly request: Asked }
+  | { readonly kind: 'left'; readonly atMs: number; readonly request: Asked; readonly waited: boolean }
   /** Settled, or its lease ran out: slots are free. `refunded`: units that count no more, by resource. */
   | {
       readonly kind: 'ended'

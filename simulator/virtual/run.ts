@@ -34,7 +34,13 @@ export type Simulation = {
 
 const HOUR_MS = 3_600_000
 
-type Request = { readonly asked: Asked; readonly sent: Sent; grantedAtMs: number | null }
+type Request = {
+  readonly asked: Asked
+  readonly sent: Sent
+  /** It could not be granted at once. */
+  waited: boolean
+  grantedAtMs: number | null
+}
 
 type World = {
   readonly agenda: Agenda
@@ -102,7 +108,7 @@ function ask(world: World, sent: Sent): void {
   const atMs = agenda.nowMs
   const id = `r${(world.asked += 1)}`
   const asked: Asked = { id, population, clientId, tier, urgency, demand, askedAtMs: atMs }
-  requests.set(id, { asked, sent, grantedAtMs: null })
+  requests.set(id, { asked, sent, waited: false, grantedAtMs: null })
   simulation.note({ kind: 'asked', atMs, request: asked })
   tell(world, {
     kind: 'reserve',
@@ -134,17 +140,19 @@ function obey(world: World, effect: Effect): void {
     case 'granted':
       return deliver(world, effect)
     case 'queued': {
-      const request = world.requests.get(effect.id)?.asked
+      const request = world.requests.get(effect.id)
+      if (request === undefined) return
       const { atMs, etaMs } = effect
-      if (request !== undefined) world.simulation.note({ kind: 'queued', atMs, request, etaMs })
-      return
+      request.waited = true
+      return world.simulation.note({ kind: 'queued', atMs, request: request.asked, etaMs })
     }
     case 'rejected':
     case 'timed-out': {
       const request = world.requests.get(effect.id)
       if (request === undefined) return
       world.requests.delete(effect.id)
-      world.simulation.note({ kind: 'left', atMs: effect.atMs, request: request.asked })
+      const { asked, waited } = request
+      world.simulation.note({ kind: 'left', atMs: effect.atMs, request: asked, waited })
       return replace(world, request)
     }
     case 'lease-expired':
@@ -167,7 +175,7 @@ function deliver(world: World, { id, atMs }: Granted): void {
   const request = requests.get(id)
   if (request === undefined) return
   request.grantedAtMs = atMs
-  simulation.note({ kind: 'granted', atMs, request: request.asked })
+  simulation.note({ kind: 'granted', atMs, request: request.asked, waited: request.waited })
   replace(world, request)
 
   const { demand, used, holdMs } = request.sent

@@ -4,6 +4,7 @@
 // J2  A tier's weight is divided among its clients that count, as the guaranteed share does.
 // J3  The fluid share gives every unit of service to all that wait, by these weights; lag is counted while a client
 //     waits, anew each time it comes back, and is told in largest requests.
+// J4  Who comes back in the moment in which it was served has waited all the time.
 
 import type { Fact } from '../facts.ts'
 import { costMs, ratesOf } from '../rates.ts'
@@ -35,6 +36,9 @@ export function openFairness(
   let rates: ReadonlyMap<string, number | null> = new Map()
   let windowEndsMs = startMs + FAIR_WINDOW_MS
   const lowest = { all: null as number | null, inTier: null as number | null }
+  /** Those that wait no more since this moment. */
+  const leaving = new Set<Client>()
+  let momentMs = startMs
   let largest = 0
   let lag = 0
 
@@ -74,32 +78,43 @@ export function openFairness(
     for (const tier of busy) tier.fluid += (cost * tier.weight) / whole / tier.waiting
   }
 
+  function join(client: Client): void {
+    client.waiting += 1
+    if (client.waiting > 1 || leaving.delete(client)) return
+    const tier = tiers.get(client.tier)
+    if (tier !== undefined) tier.waiting += 1
+    client.fluidFrom = tier?.fluid ?? 0
+    client.served = 0
+  }
+
   function leave(client: Client): void {
     client.waiting -= 1
-    if (client.waiting > 0) return
-    look(client)
-    client.isConstant = false
-    const tier = tiers.get(client.tier)
-    if (tier !== undefined) tier.waiting -= 1
+    if (client.waiting === 0) leaving.add(client)
+  }
+
+  /** J4. */
+  function closeMoment(atMs: number): void {
+    if (atMs === momentMs) return
+    momentMs = atMs
+    for (const client of leaving) {
+      look(client)
+      client.isConstant = false
+      const tier = tiers.get(client.tier)
+      if (tier !== undefined) tier.waiting -= 1
+    }
+    leaving.clear()
   }
 
   return {
     note(fact: Fact): void {
+      closeMoment(fact.atMs)
       closeWindows(fact.atMs)
       switch (fact.kind) {
         case 'configured':
           rates = ratesOf(fact.resources)
           return
-        case 'asked': {
-          const client = clientOf(fact.request.clientId, fact.request.tier)
-          client.waiting += 1
-          if (client.waiting > 1) return
-          const tier = tiers.get(client.tier)
-          if (tier !== undefined) tier.waiting += 1
-          client.fluidFrom = tier?.fluid ?? 0
-          client.served = 0
-          return
-        }
+        case 'queued':
+          return join(clientOf(fact.request.clientId, fact.request.tier))
         case 'granted': {
           const { clientId, tier, demand } = fact.request
           const cost = costMs(demand, rates)
@@ -109,14 +124,16 @@ export function openFairness(
           look(client)
           client.served += cost
           client.windowCost += cost
-          return leave(client)
+          if (fact.waited) leave(client)
+          return
         }
         case 'left':
-          return leave(clientOf(fact.request.clientId, fact.request.tier))
+          if (fact.waited) leave(clientOf(fact.request.clientId, fact.request.tier))
+          return
         case 'over':
           for (const client of clients.values()) if (client.waiting > 0) look(client)
           return
-        case 'queued':
+        case 'asked':
         case 'ended':
           return
         default:

@@ -10,6 +10,7 @@ export const FIGURES = [
   'lag',
   'starvation',
   'big-penalty',
+  'tier-order',
   'eta-p50',
   'eta-p90',
   'unserved',
@@ -30,6 +31,7 @@ export const FIGURE_MEANING: Readonly<Record<FigureName, string>> = {
   starvation: 'longest wait over its bound: 10 minutes and what starved before it, at the guaranteed rate',
   'big-penalty':
     'p99 wait of the largest 1 % over p99 of all of the same tier (at least 1 s); the worst tier',
+  'tier-order': 'p95 wait of a tier over that of the next lower one (at least 1 s); the most of all tiers',
   'eta-p50': 'median of the error of the first prediction over the real wait, waits of at least 1 s',
   'eta-p90': 'its 90th percentile',
   unserved: 'requests that were refused or gave up',

@@ -3,6 +3,7 @@
 // M1  Time counts in which somebody waited without a break, for a bucket at least a minute, for windows as many whole
 //     spans of W + J as there are. What is used of one span cannot be more than the limit, whatever came before it.
 // M2  For slots: time held from the grant until the limiter knew of the end, over all slots; its best is 1.
+//     Who is replaced in the moment of its grant leaves no gap.
 // M3  Of several limits the one that is used most is the one that binds.
 
 import { periodEnd, periodStart } from '../../../domain/calendar.ts'
@@ -26,7 +27,13 @@ type Gauge = {
 type Sums = { readonly granted: number; readonly most: number }
 const NOTHING: Sums = { granted: 0, most: 0 }
 
-type Watched = { readonly resource: Resource; waiting: number; readonly gauges: readonly Gauge[] }
+type Watched = {
+  readonly resource: Resource
+  waiting: number
+  /** Since then nobody waits, and the backlog is not closed yet; null where it is, or somebody does. */
+  idleSinceMs: number | null
+  readonly gauges: readonly Gauge[]
+}
 
 export function openUse() {
   let watched = new Map<string, Watched>()
@@ -44,25 +51,31 @@ export function openUse() {
   }
   const leave = (on: Watched, atMs: number): void => {
     on.waiting -= 1
-    if (on.waiting === 0) for (const gauge of on.gauges) gauge.finish(atMs)
+    if (on.waiting === 0) on.idleSinceMs = atMs
+  }
+  const join = (on: Watched, atMs: number): void => {
+    on.waiting += 1
+    if (on.waiting > 1) return
+    if (on.idleSinceMs !== atMs) {
+      closeIdle(on)
+      for (const gauge of on.gauges) gauge.begin(atMs)
+    }
+    on.idleSinceMs = null
   }
 
   return {
     note(fact: Fact): void {
       const { atMs } = fact
       switch (fact.kind) {
-        case 'asked':
-          return each(fact, (on) => {
-            on.waiting += 1
-            if (on.waiting === 1) for (const gauge of on.gauges) gauge.begin(atMs)
-          })
+        case 'queued':
+          return each(fact, (on) => join(on, atMs))
         case 'granted':
           return each(fact, (on, units) => {
             for (const gauge of on.gauges) gauge.charge(units, atMs)
-            leave(on, atMs)
+            if (fact.waited) leave(on, atMs)
           })
         case 'left':
-          return each(fact, (on) => leave(on, atMs))
+          return each(fact, (on) => (fact.waited ? leave(on, atMs) : undefined))
         case 'ended': {
           const refunded = new Map(fact.refunded)
           return each(fact, ({ resource, gauges }, units) => {
@@ -83,9 +96,9 @@ export function openUse() {
           )
           return
         case 'over':
-          for (const on of watched.values()) if (on.waiting > 0) on.gauges.forEach((one) => one.finish(atMs))
+          for (const on of watched.values()) close(on, atMs)
           return
-        case 'queued':
+        case 'asked':
           return
         default:
           return fact satisfies never
@@ -100,6 +113,16 @@ export function openUse() {
   }
 }
 
+function closeIdle({ idleSinceMs, gauges }: Watched): void {
+  if (idleSinceMs !== null) for (const gauge of gauges) gauge.finish(idleSinceMs)
+}
+
+function close(on: Watched, atMs: number): void {
+  closeIdle(on)
+  on.idleSinceMs = null
+  if (on.waiting > 0) for (const gauge of on.gauges) gauge.finish(atMs)
+}
+
 function same(a: Resource, b: Resource): boolean {
   return JSON.stringify(a.limits) === JSON.stringify(b.limits)
 }
@@ -111,7 +134,7 @@ function add(a: Sums = NOTHING, b: Sums): Sums {
 /** M3. */
 function bindingOf(on: Watched | undefined, closedAtMs: number | null): Sums {
   if (on === undefined) return NOTHING
-  if (closedAtMs !== null && on.waiting > 0) for (const gauge of on.gauges) gauge.finish(closedAtMs)
+  if (closedAtMs !== null) close(on, closedAtMs)
   return on.gauges
     .map((gauge) => gauge.sums())
     .filter(({ most }) => most > 0)
@@ -125,7 +148,7 @@ function reopen(resource: Resource, before: Watched | undefined, atMs: number): 
   const waiting = before?.waiting ?? 0
   const gauges = resource.limits.map((limit) => openGauge({ limit, jitterMs, fromMs, isSpent: waiting > 0 }))
   if (waiting > 0) for (const gauge of gauges) gauge.begin(atMs)
-  return { resource, waiting, gauges }
+  return { resource, waiting, idleSinceMs: null, gauges }
 }
 
 function spanOf({ limits, jitterMs }: Resource): number {

@@ -5,6 +5,7 @@
 //     Below a second nobody asks who waited longer.
 // Q2  Predictions are told of those that had to wait, and judged where they waited a second or more; none at all
 //     counts as an error of the whole wait.
+// Q3  Tiers are compared in the order of their points.
 
 import { quantile } from '../../../examples/replay/figures.ts'
 import type { Fact } from '../facts.ts'
@@ -24,7 +25,10 @@ export type TierWaits = {
 
 type Wait = { readonly ms: number; readonly cost: number }
 
-export function openWaits(tierIds: readonly string[]) {
+export function openWaits(tiers: Readonly<Record<string, { readonly points: number }>>) {
+  const tierIds = Object.entries(tiers)
+    .sort(([, a], [, b]) => b.points - a.points)
+    .map(([id]) => id)
   const byTier = new Map<string, Wait[]>(tierIds.map((id) => [id, []]))
   const predicted = new Map<string, number | null>()
   const errors: number[] = []
@@ -74,6 +78,7 @@ export function openWaits(tierIds: readonly string[]) {
       const sorted = errors.toSorted((a, b) => a - b)
       const penalties = [...byTier.values()].map(penaltyOf).filter((penalty) => penalty !== null)
       return {
+        'tier-order': orderOf([...byTier.values()]),
         'big-penalty': penalties.length === 0 ? null : Math.max(...penalties),
         'eta-p50': quantile(sorted, 0.5),
         'eta-p90': quantile(sorted, 0.9),
@@ -92,6 +97,14 @@ function penaltyOf(waits: readonly Wait[]): number | null {
   if (large.length === 0) return null
   const [p99OfLarge = 0, p99OfAll = 0] = [large, waits].map((of) => quantile(sortedMs(of), 0.99) ?? 0)
   return p99OfLarge / Math.max(NOTABLE_MS, p99OfAll)
+}
+
+/** Q3. */
+function orderOf(tiers: readonly (readonly Wait[])[]): number | null {
+  const p95s = tiers.flatMap((waits) => quantile(sortedMs(waits), 0.95) ?? [])
+  const [first, ...lower] = p95s
+  if (first === undefined || lower.length === 0) return null
+  return Math.max(...lower.map((wait, at) => (p95s[at] ?? 0) / Math.max(NOTABLE_MS, wait)))
 }
 
 function sortedMs(waits: readonly Wait[]): readonly number[] {

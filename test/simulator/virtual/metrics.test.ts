@@ -23,8 +23,9 @@ function request(id: string, askedAtMs: number, units: number, more: Partial<Ask
   return { id, ...who, demand, askedAtMs, ...more }
 }
 
+const waits = (request: Asked): Fact => ({ kind: 'queued', atMs: request.askedAtMs, request, etaMs: null })
 const asked = (request: Asked): Fact => ({ kind: 'asked', atMs: request.askedAtMs, request })
-const granted = (request: Asked, atMs: number): Fact => ({ kind: 'granted', atMs, request })
+const granted = (request: Asked, atMs: number): Fact => ({ kind: 'granted', atMs, request, waited: true })
 const over = (atMs: number, ...waiting: readonly Asked[]): Fact => ({ kind: 'over', atMs, waiting })
 const told = <M extends { note(fact: Fact): void }>(meter: M, facts: readonly Fact[]): M => {
   for (const fact of facts) meter.note(fact)
@@ -37,11 +38,11 @@ describe('use of a limit', () => {
     const waiting = request('waits', 0, 1)
     const facts = grants.map(([atMs, units], nth): [Fact, Fact] => {
       const one = request(`r${nth}`, 0, units)
-      return [asked(one), granted(one, atMs)]
+      return [waits(one), granted(one, atMs)]
     })
     const meter = told(openUse(), [
       configured([limit]),
-      asked(waiting),
+      waits(waiting),
       ...facts.map(([first]) => first),
       ...facts.map(([, second]) => second),
       over(untilMs, waiting),
@@ -94,7 +95,7 @@ describe('use of a limit', () => {
     const [one, two] = [request('one', 0, 1), request('two', 0, 1)]
     const meter = told(openUse(), [
       configured([{ type: 'concurrency', slots: 2, per: 'reservation' }]),
-      ...[asked(one), asked(two), granted(one, 0)],
+      ...[waits(one), waits(two), granted(one, 0)],
       { kind: 'ended', atMs: MINUTE, request: one, grantedAtMs: 0, refunded: [] },
       over(2 * MINUTE, two),
     ])
@@ -105,7 +106,7 @@ describe('use of a limit', () => {
     const waiting = request('waits', 0, 1)
     const first = request('first', 0, 61_000)
     const wide: Limit = { type: 'sliding-window', units: 1_000_000, windowMs: MINUTE }
-    const facts = [configured([wide, BUCKET]), asked(first), asked(waiting), granted(first, 0)]
+    const facts = [configured([wide, BUCKET]), waits(first), waits(waiting), granted(first, 0)]
     expect(told(openUse(), [...facts, over(MINUTE, waiting)]).figures().use).toBeCloseTo(1, 9)
     expect(told(openUse(), facts.slice(0, 1)).figures().use).toBeNull()
   })
@@ -132,7 +133,7 @@ describe('fairness', () => {
     const requests = [from('a', ...a, 'a2'), from('b', ...b, 'b2')]
     return told(openFairness(TIERS, 0), [
       configured([BUCKET]),
-      ...[...waiting, ...requests].map(asked),
+      ...[...waiting, ...requests].map(waits),
       // The first window is not whole: they began to wait in it.
       ...requests.map((one) => granted(one, 15 * MINUTE)),
       over(21 * MINUTE, ...waiting),
@@ -148,7 +149,7 @@ describe('fairness', () => {
   test('J1: who did not wait all the time does not count', () => {
     const one = from('a', 'basic', 100, 'a1')
     const waiting = from('b', 'basic', 1, 'b1')
-    const facts = [configured([BUCKET]), asked(one), asked(waiting), granted(one, 15 * MINUTE)]
+    const facts = [configured([BUCKET]), waits(one), waits(waiting), granted(one, 15 * MINUTE)]
     expect(told(openFairness(TIERS, 0), [...facts, over(21 * MINUTE, waiting)]).figures().jain).toBeNull()
   })
 
@@ -158,7 +159,7 @@ describe('fairness', () => {
     const more = from('a', 'basic', 100, 'a4')
     const meter = told(openFairness(TIERS, 0), [
       configured([BUCKET]),
-      ...[...requests, more, waiting].map(asked),
+      ...[...requests, more, waiting].map(waits),
       ...requests.map((one, nth) => granted(one, nth)),
       over(MINUTE, waiting, more),
     ])
@@ -185,15 +186,18 @@ describe('starvation', () => {
 })
 
 describe('waits', () => {
-  const waits = (facts: readonly Fact[]) => told(openWaits(['basic']), [configured([BUCKET]), ...facts])
+  const figuresOf = (facts: readonly Fact[]) =>
+    told(openWaits({ basic: { points: 10 } }), [configured([BUCKET]), ...facts])
 
   test('Q1: the largest 1 % are compared with all of their tier', () => {
     const small = Array.from({ length: 99 }, (_, nth) => request(`s${nth}`, 0, 10))
     const large = request('large', 0, 500)
     const facts = [...small.map((one) => granted(one, 2_000)), granted(large, 9_000)]
-    expect(waits(facts).figures()['big-penalty']).toBeCloseTo(4.5, 9)
-    expect(waits(facts).tiers()).toMatchObject([{ granted: 100, p50Ms: 2_000, p95Ms: 2_000, p99Ms: 2_000 }])
-    expect(waits(facts.slice(0, 99)).figures()['big-penalty']).toBeNull()
+    expect(figuresOf(facts).figures()['big-penalty']).toBeCloseTo(4.5, 9)
+    expect(figuresOf(facts).tiers()).toMatchObject([
+      { granted: 100, p50Ms: 2_000, p95Ms: 2_000, p99Ms: 2_000 },
+    ])
+    expect(figuresOf(facts.slice(0, 99)).figures()['big-penalty']).toBeNull()
   })
 
   test('Q2: predictions are judged by the real wait, from a second on; none is wrong by the whole', () => {
@@ -202,7 +206,7 @@ describe('waits', () => {
       granted(request(id, 0, 1), atMs),
     ]
     const facts = [...one('early', 8_000, 10_000), ...one('none', null, 4_000), ...one('short', 0, 900)]
-    const { 'eta-p50': median, 'eta-p90': p90 } = waits(facts).figures()
+    const { 'eta-p50': median, 'eta-p90': p90 } = figuresOf(facts).figures()
     expect([median, p90]).toEqual([0.2, 1])
   })
 })
