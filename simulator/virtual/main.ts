@@ -1,9 +1,12 @@
 // npm run simulate -- SCENARIO: days of the limiter's life in virtual time, measured and judged. Exit code 1 where a
 // target was missed, 2 where it could not be tried.
 
+import { writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { judge, measure, type Measured } from './measure.ts'
-import { loadScenario, scenarioNames, type Scenario } from './scenario.ts'
+import { judge, measure } from './measure.ts'
+import { pageOf, type Section } from './report/page.ts'
+import { openSeries, SAMPLES } from './report/series.ts'
+import { loadScenario, scenarioNames } from './scenario.ts'
 import { FIGURE_MEANING } from './metrics/figure.ts'
 import { SUSPECTS, type Suspect } from './suspect.ts'
 import { describe, describeTargets } from './table.ts'
@@ -17,6 +20,7 @@ type Options = {
   readonly hours?: number
   readonly days?: number
   readonly limiter: Suspect
+  readonly report?: string
 }
 
 const command = new Command('simulate')
@@ -31,6 +35,7 @@ const command = new Command('simulate')
       .choices(SUSPECTS)
       .default('ours'),
   )
+  .option('--report <file>', 'write an HTML page with plots')
   .addHelpText('after', `\nFigures:\n${figures()}`)
   .action((name: string | undefined, options: Options) => {
     try {
@@ -48,39 +53,47 @@ function run(name: string | undefined, options: Options): number {
     return options.list === true ? 0 : 2
   }
   const names = name === ALL ? scenarioNames() : [name]
+  const sections: Section[] = []
   let missed = 0
   for (const each of names) {
-    const scenario = loadScenario(each)
-    const measured = simulateOne(scenario, options)
+    const section = simulateOne(each, options)
+    const { scenario, measured } = section
     missed += judge(scenario, measured.figures).filter(({ outcome }) => outcome !== 'met').length
     if (name === ALL) console.log(describeTargets(each, scenario, measured).join('\n'))
     else console.log(describe(scenario, measured))
+    if (options.report !== undefined) sections.push(section)
   }
+  if (options.report !== undefined) writeFileSync(options.report, pageOf(sections))
   console.log(missed === 0 ? 'all targets met' : `${missed} targets missed`)
   return missed === 0 ? 0 : 1
 }
 
-function simulateOne(scenario: Scenario, { seed, hours, days, limiter }: Options): Measured {
+function simulateOne(name: string, { seed, hours, days, limiter }: Options): Section {
+  const scenario = loadScenario(name)
   const long = hours ?? (days === undefined ? scenario.hours : days * 24)
+  const series = openSeries(scenario)
   const startedMs = performance.now()
   let toldMs = startedMs
-  const measured = measure({
-    scenario,
-    seed,
-    hours: long,
-    suspect: limiter,
-    samples: { count: 0, look: () => undefined },
-    onStep(passed) {
-      const nowMs = performance.now()
-      if (nowMs - toldMs < PROGRESS_MS) return
-      toldMs = nowMs
-      process.stderr.write(`${(100 * passed).toFixed(0)} % of ${long} h\n`)
+  const measured = measure(
+    {
+      scenario,
+      seed,
+      hours: long,
+      suspect: limiter,
+      samples: { count: SAMPLES, look: (state, atMs) => series.look(state, atMs) },
+      onStep(passed) {
+        const nowMs = performance.now()
+        if (nowMs - toldMs < PROGRESS_MS) return
+        toldMs = nowMs
+        process.stderr.write(`${name}: ${(100 * passed).toFixed(0)} % of ${long} h\n`)
+      },
     },
-  })
+    (fact) => series.note(fact),
+  )
   const seconds = (performance.now() - startedMs) / 1_000
   const perSecond = Math.round(measured.counts.granted / seconds)
-  process.stderr.write(`${long} h in ${seconds.toFixed(1)} s, ${perSecond} grants a second\n`)
-  return measured
+  process.stderr.write(`${name}: ${long} h in ${seconds.toFixed(1)} s, ${perSecond} grants a second\n`)
+  return { name, scenario, measured, series: series.series(), seed, hours: long, limiter }
 }
 
 function figures(): string {

@@ -4,6 +4,7 @@ import type { LimitUse, Verdict } from '../checker.ts'
 import type { Fact } from './facts.ts'
 import { openFairness } from './metrics/fairness.ts'
 import type { FigureName, Figures } from './metrics/figure.ts'
+import { openMix } from './metrics/mix.ts'
 import { openStarvation } from './metrics/starvation.ts'
 import { openUse } from './metrics/use.ts'
 import { openWaits, type TierWaits } from './metrics/waits.ts'
@@ -23,7 +24,9 @@ export function measure(simulation: Omit<Simulation, 'note'>, watch?: (fact: Fac
   const { scenario } = simulation
   const startMs = Date.parse(scenario.start)
   const waits = openWaits(scenario.tiers)
-  const meters = [openUse(), openFairness(scenario.tiers, startMs), openStarvation(), waits]
+  const names = scenario.populations.map(({ name }) => name)
+  const fairness = openFairness(scenario.tiers, startMs)
+  const meters = [openUse(), openMix(names, startMs), fairness, openStarvation(), waits]
   const counts = { asked: 0, granted: 0, waiting: 0 }
   const verdict = simulate({
     ...simulation,

@@ -26,7 +26,7 @@ export type Simulation = {
   readonly hours: number
   readonly suspect: Suspect
   readonly note: (fact: Fact) => void
-  /** Looks at the limiter, so many times over the whole. */
+  /** Looks at the limiter at the beginning, and so many times until the end. */
   readonly samples: { readonly count: number; readonly look: (state: LimiterState, atMs: number) => void }
   /** After every happening: how much of the time has passed, 0 to 1. */
   readonly onStep: (passed: number) => void
@@ -83,7 +83,7 @@ export function simulate(simulation: Simulation): Verdict {
     agenda.at(startMs + population.fromMs, () => source.first.forEach((sent) => ask(world, sent)))
     follow(world, source, untilMs)
   }
-  for (let nth = 1; nth <= samples.count; nth += 1) {
+  for (let nth = 0; nth <= samples.count; nth += 1) {
     const atMs = Math.round(startMs + ((endMs - startMs) * nth) / samples.count)
     agenda.at(atMs, () => samples.look(world.state, atMs))
   }

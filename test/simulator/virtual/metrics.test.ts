@@ -3,6 +3,7 @@ import { RESOURCE_DEFAULTS, type Resource } from '../../../domain/resource.ts'
 import type { Limit } from '../../../domain/limit.ts'
 import type { Asked, Fact } from '../../../simulator/virtual/facts.ts'
 import { jain, openFairness } from '../../../simulator/virtual/metrics/fairness.ts'
+import { openMix } from '../../../simulator/virtual/metrics/mix.ts'
 import { openStarvation } from '../../../simulator/virtual/metrics/starvation.ts'
 import { openUse } from '../../../simulator/virtual/metrics/use.ts'
 import { openWaits } from '../../../simulator/virtual/metrics/waits.ts'
@@ -208,5 +209,42 @@ describe('waits', () => {
     const facts = [...one('early', 8_000, 10_000), ...one('none', null, 4_000), ...one('short', 0, 900)]
     const { 'eta-p50': median, 'eta-p90': p90 } = figuresOf(facts).figures()
     expect([median, p90]).toEqual([0.2, 1])
+  })
+})
+
+describe('several resources together', () => {
+  /** One population needs both, the others one each; all wait for twenty minutes, and so many are granted in the last ten. */
+  function useOf(counts: Readonly<Record<'both' | 'left' | 'right', number>>) {
+    const resource = (id: string): Resource => ({
+      ...{ ...RESOURCE_DEFAULTS, id, unit: 'tokens', limits: [BUCKET] },
+    })
+    const demands = {
+      both: [
+        ['a', 10_000],
+        ['b', 10_000],
+      ],
+      left: [['a', 10_000]],
+      right: [['b', 10_000]],
+    } as const
+    const asked = Object.entries(counts).flatMap(([population, count]) => {
+      const demand = demands[population as keyof typeof demands]
+      const one = (nth: number): Asked => request(`${population}-${nth}`, 0, 0, { population, demand })
+      return Array.from({ length: count + 1 }, (_, nth) => one(nth))
+    })
+    // The first of each is never granted.
+    const served = asked.filter(({ id }) => !id.endsWith('-0'))
+    const meter = told(openMix(['both', 'left', 'right'], 0), [
+      { kind: 'configured', atMs: 0, resources: [resource('a'), resource('b')] },
+      ...asked.map(waits),
+      ...served.map((one) => granted(one, 15 * MINUTE)),
+      over(20 * MINUTE),
+    ])
+    return meter.figures()['lp-use']
+  }
+  test.each<[string, { both: number; left: number; right: number }, number]>([
+    ['X2: one that needs both is worth one of each that need one', { both: 30, left: 30, right: 30 }, 1],
+    ['X2: what is left of the one resource is lost', { both: 30, left: 30, right: 6 }, 0.8],
+  ])('%s', (_name, counts, want) => {
+    expect(useOf(counts)).toBeCloseTo(want, 9)
   })
 })

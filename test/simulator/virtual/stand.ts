@@ -19,7 +19,7 @@ export function measured(
     seed,
     hours,
     suspect,
-    samples: { count: 0, look: () => undefined },
+    samples: { count: 1, look: () => undefined },
     onStep: () => undefined,
   })
 }
