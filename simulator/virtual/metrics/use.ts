@@ -27,7 +27,9 @@ export function openUse() {
   ): void => {
     for (const [id, units] of fact.request.demand) {
       const on = watched.get(id)
-      if (on !== undefined) act(on, units)
+      if (on === undefined) continue
+      if (on.idleSinceMs !== null && on.idleSinceMs < fact.atMs) closeIdle(on)
+      act(on, units)
     }
   }
   const leave = (on: Watched, atMs: number): void => {
@@ -36,11 +38,7 @@ export function openUse() {
   }
   const join = (on: Watched, atMs: number): void => {
     on.waiting += 1
-    if (on.waiting > 1) return
-    if (on.idleSinceMs !== atMs) {
-      closeIdle(on)
-      for (const gauge of on.gauges) gauge.begin(atMs)
-    }
+    if (on.waiting === 1 && on.idleSinceMs === null) for (const gauge of on.gauges) gauge.begin(atMs)
     on.idleSinceMs = null
   }
 
@@ -94,13 +92,15 @@ export function openUse() {
   }
 }
 
-function closeIdle({ idleSinceMs, gauges }: Watched): void {
-  if (idleSinceMs !== null) for (const gauge of gauges) gauge.finish(idleSinceMs)
+function closeIdle(on: Watched): void {
+  const { idleSinceMs } = on
+  if (idleSinceMs === null) return
+  for (const gauge of on.gauges) gauge.finish(idleSinceMs)
+  on.idleSinceMs = null
 }
 
 function close(on: Watched, atMs: number): void {
   closeIdle(on)
-  on.idleSinceMs = null
   if (on.waiting > 0) for (const gauge of on.gauges) gauge.finish(atMs)
 }
 

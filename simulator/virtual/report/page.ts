@@ -49,12 +49,14 @@ function overview(sections: readonly Section[]): string {
   const rows = sections.map(({ name, scenario, measured }) => {
     const judged = judge(scenario, measured.figures)
     const missed = judged.filter(({ outcome }) => outcome !== 'met')
-    const told = missed.map((one) => `${one.name} ${tell(one.name, one.value)}, ${tellTarget(one.target)}`)
+    const told = missed.map(
+      (one) => `${one.name} <b>${tell(one.name, one.value)}</b>, ${escaped(tellTarget(one.target))}`,
+    )
     return row([
       `<a href="#${escaped(name)}">${escaped(name)}</a>`,
       escaped(scenario.title),
       `${judged.length - missed.length} of ${judged.length}`,
-      escaped(told.join('; ')),
+      told.join('; '),
     ])
   })
   return `<header><h1>Simulations of the limiter</h1></header>

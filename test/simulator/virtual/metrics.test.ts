@@ -103,6 +103,17 @@ describe('use of a limit', () => {
     expect(meter.figures().use).toBeCloseTo(0.25, 9)
   })
 
+  test('M1: what is granted while nobody waits does not count', () => {
+    const [one, later] = [request('one', 0, 60_000), request('later', 90_000, 30_000)]
+    const meter = told(openUse(), [
+      configured([BUCKET]),
+      ...[waits(one), granted(one, 60_000)],
+      { kind: 'granted', atMs: 90_000, request: later, waited: false },
+      waits(request('last', 200_000, 1)),
+    ])
+    expect(meter.figures().use).toBeCloseTo(60_000 / 61_000, 9)
+  })
+
   test('M3: the limit that binds is told, and nothing where nobody waited', () => {
     const waiting = request('waits', 0, 1)
     const first = request('first', 0, 61_000)

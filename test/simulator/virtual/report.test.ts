@@ -61,6 +61,6 @@ describe('page', () => {
     const missed = { ...section, name: 'second', scenario: { ...section.scenario, targets } }
     const overview = pageOf([section, missed])
     expect(overview).toContain('<a href="#second">second</a>')
-    expect(overview).toContain('unserved 0, &gt;= 1')
+    expect(overview).toContain('unserved <b>0</b>, &gt;= 1')
   })
 })
