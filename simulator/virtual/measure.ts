@@ -38,7 +38,10 @@ export function measure(simulation: Omit<Simulation, 'note'>, watch?: (fact: Fac
       watch?.(fact)
     },
   })
-  const figures: Figures = { violations: verdict.rejected + verdict.violations, unjust: verdict.unjust }
+  const figures: Figures = {
+    violations: verdict.rejected + verdict.violations,
+    disputed: verdict.unjust + verdict.gaps + verdict.miscounts,
+  }
   for (const meter of meters) Object.assign(figures, meter.figures())
   return { counts, figures, waits: waits.tiers(), limits: verdict.uses, findings: verdict.findings }
 }

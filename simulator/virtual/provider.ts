@@ -5,7 +5,7 @@ import type { Limit } from '../../domain/limit.ts'
 import type { Resource } from '../../domain/resource.ts'
 import { check, type Verdict } from '../checker.ts'
 import { openGate, type Gate } from '../gate.ts'
-import type { Entry, Log } from '../log.ts'
+import { openLog } from '../log.ts'
 import { scenarioSchema, type Group, type LimitRule, type Scenario as Limits } from '../scenario.ts'
 
 export type Providers = {
@@ -17,8 +17,8 @@ export type Providers = {
 }
 
 export function openProviders(resources: readonly Resource[], nowUs: () => number): Providers {
-  const entries: Entry[] = []
-  const gate: Gate = openGate({ scenario: limitsOf(resources), clock: nowUs, log: logInto(entries) })
+  const log = openLog(null, Number.MAX_SAFE_INTEGER)
+  const gate: Gate = openGate({ scenario: limitsOf(resources), clock: nowUs, log })
   return {
     call(resourceId, units) {
       const group = gate.find(resourceId, '*')
@@ -27,23 +27,7 @@ export function openProviders(resources: readonly Resource[], nowUs: () => numbe
       return verdict.kind === 'rejected' ? null : { end: (units) => verdict.end({ units }) }
     },
     configure: (next) => gate.load(limitsOf(next)),
-    judge: () => check(entries),
-  }
-}
-
-/** Keeps what the referee looks at: the provider's own view of what is left would fill the memory of long runs. */
-function logInto(entries: Entry[]): Log {
-  return {
-    get nextSeq() {
-      return entries.length + 1
-    },
-    append(entry) {
-      const seq = entries.length + 1
-      entries.push(entry.kind === 'arrival' ? { ...entry, seq, remaining: [] } : { ...entry, seq })
-    },
-    after: (seq) => entries.slice(seq),
-    droppedCount: 0,
-    close: () => Promise.resolve(),
+    judge: () => check(log.after(0)),
   }
 }
 

@@ -1,10 +1,10 @@
 // What a limit lets through for ever, by arithmetic of its own: the measures are not to trust the limiter's.
 
-import { periodMsOf, type Limit } from '../../domain/limit.ts'
+import { countsUnits, periodMsOf, type Limit } from '../../domain/limit.ts'
 import type { Demand, Resource } from '../../domain/resource.ts'
 
-/** Units a millisecond with a delivery that takes 0 to J; null for what is not limited by time. */
-export function rateOfLimit(limit: Limit, jitterMs: number): number | null {
+/** What a limit counts, a millisecond, with a delivery that takes 0 to J; null for what is not limited by time. */
+function rateOfLimit(limit: Limit, jitterMs: number): number | null {
   switch (limit.type) {
     case 'token-bucket':
       return limit.refillUnits / limit.refillMs
@@ -27,22 +27,39 @@ export function rateOfLimit(limit: Limit, jitterMs: number): number | null {
   }
 }
 
-/** The least rate of all limits; null where none is limited by time. */
-export function rateOf({ limits, jitterMs }: Pick<Resource, 'limits' | 'jitterMs'>): number | null {
-  const rates = limits.map((limit) => rateOfLimit(limit, jitterMs)).filter((rate) => rate !== null)
-  return rates.length === 0 ? null : Math.min(...rates)
+/** What a resource lets through for ever: units and reservations a millisecond; null where that is not limited by time. */
+export type Rate = { readonly units: number | null; readonly reservations: number | null }
+
+/** The least of all limits. */
+export function rateOf({ limits, jitterMs }: Pick<Resource, 'limits' | 'jitterMs'>): Rate {
+  const least = (of: readonly Limit[]): number | null => {
+    const rates = of.map((limit) => rateOfLimit(limit, jitterMs)).filter((rate) => rate !== null)
+    return rates.length === 0 ? null : Math.min(...rates)
+  }
+  return {
+    units: least(limits.filter(countsUnits)),
+    reservations: least(limits.filter((limit) => !countsUnits(limit))),
+  }
 }
 
-/** The most over its resources of the time, in milliseconds, for which a demand takes all of one. */
-export function costMs(demand: Demand, rates: ReadonlyMap<string, number | null>): number {
+/** For how long a demand of so many units takes all of a resource, in milliseconds. */
+export function costOf(units: number, rate: Rate): number {
+  return Math.max(
+    rate.units === null ? 0 : units / rate.units,
+    rate.reservations === null ? 0 : 1 / rate.reservations,
+  )
+}
+
+/** The most over the resources of a demand. */
+export function costMs(demand: Demand, rates: ReadonlyMap<string, Rate>): number {
   let cost = 0
   for (const [id, units] of demand) {
-    const rate = rates.get(id) ?? null
-    if (rate !== null) cost = Math.max(cost, units / rate)
+    const rate = rates.get(id)
+    if (rate !== undefined) cost = Math.max(cost, costOf(units, rate))
   }
   return cost
 }
 
-export function ratesOf(resources: readonly Resource[]): ReadonlyMap<string, number | null> {
+export function ratesOf(resources: readonly Resource[]): ReadonlyMap<string, Rate> {
   return new Map(resources.map((resource) => [resource.id, rateOf(resource)]))
 }

@@ -54,7 +54,7 @@ export function tell(name: FigureName, value: number | null): string {
   if (value === null) return '-'
   switch (name) {
     case 'violations':
-    case 'unjust':
+    case 'disputed':
     case 'unserved':
       return String(value)
     case 'longest-wait':

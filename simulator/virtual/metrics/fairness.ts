@@ -7,7 +7,7 @@
 // J4  Who comes back in the moment in which it was served has waited all the time.
 
 import type { Fact } from '../facts.ts'
-import { costMs, ratesOf } from '../rates.ts'
+import { costMs, ratesOf, type Rate } from '../rates.ts'
 import type { Figures } from './figure.ts'
 
 export const FAIR_WINDOW_MS = 600_000
@@ -33,7 +33,7 @@ export function openFairness(
     Object.entries(weights).map(([id, { weight }]) => [id, { weight, waiting: 0, fluid: 0 }]),
   )
   const clients = new Map<string, Client>()
-  let rates: ReadonlyMap<string, number | null> = new Map()
+  let rates: ReadonlyMap<string, Rate> = new Map()
   let windowEndsMs = startMs + FAIR_WINDOW_MS
   const lowest = { all: null as number | null, inTier: null as number | null }
   /** Those that wait no more since this moment. */

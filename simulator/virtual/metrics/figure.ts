@@ -2,7 +2,7 @@
 
 export const FIGURES = [
   'violations',
-  'unjust',
+  'disputed',
   'use',
   'lp-use',
   'jain',
@@ -20,8 +20,8 @@ export type FigureName = (typeof FIGURES)[number]
 
 export const FIGURE_MEANING: Readonly<Record<FigureName, string>> = {
   violations: 'calls that the provider had no room for, by its own log and by the referee',
-  unjust:
-    'calls that the provider rejected although the referee finds room: the referee disagrees with the provider',
+  disputed:
+    'lines of the log in which the referee disagrees with the provider: rejected without need, missing, or miscounted',
   use: 'units granted while somebody waited, over the most that the limit lets through with that delay',
   'lp-use':
     'what was granted while somebody waited for every resource, over the best mix that a linear programme finds',

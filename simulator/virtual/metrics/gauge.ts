@@ -138,7 +138,7 @@ function windowGauge(spansOf: Spans, fromMs: number): Gauge {
 }
 
 /** M2. */
-function slotGauge({ slots, per }: Extract<Limit, { type: 'concurrency' }>, fromMs: number): Gauge {
+function slotGauge({ slots }: Extract<Limit, { type: 'concurrency' }>, fromMs: number): Gauge {
   const total = { granted: 0, most: 0 }
   let held = 0
   let slotMs = 0
@@ -147,7 +147,7 @@ function slotGauge({ slots, per }: Extract<Limit, { type: 'concurrency' }>, from
   const change = (units: number, atMs: number): void => {
     slotMs += held * (atMs - asOfMs)
     asOfMs = atMs
-    held += per === 'unit' ? units : Math.sign(units)
+    held += units
   }
   return {
     charge: change,

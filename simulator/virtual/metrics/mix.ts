@@ -8,7 +8,7 @@
 import { solve } from 'yalps'
 import type { Resource } from '../../../domain/resource.ts'
 import type { Fact } from '../facts.ts'
-import { rateOf } from '../rates.ts'
+import { costOf, rateOf } from '../rates.ts'
 import type { Figures } from './figure.ts'
 import { FAIR_WINDOW_MS } from './fairness.ts'
 
@@ -105,8 +105,8 @@ export function openMix(names: readonly string[], startMs: number) {
     for (const { id, limits, jitterMs } of resources) {
       const taken = takes.get(id)
       if (taken === undefined) continue
-      const rate = rateOf({ limits, jitterMs })
-      if (rate !== null) needs.set(id, taken.units / grants / rate)
+      const cost = costOf(taken.units / grants, rateOf({ limits, jitterMs }))
+      if (cost > 0) needs.set(id, cost)
       for (const limit of limits) {
         if (limit.type !== 'concurrency') continue
         const slots = limit.per === 'unit' ? taken.units / grants : 1

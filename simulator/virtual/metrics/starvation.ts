@@ -3,7 +3,7 @@
 // N1  Q are the units of starving requests that were granted between the mark of 10 minutes and its own grant; a its
 //     own units, a_max the most that anybody asked for; g the guaranteed share, r the rate of the slowest limit.
 // N2  Who was not granted waited until it left, or until the end.
-// N3  A resource that no limit of time has is left out: its rate is its holders'.
+// N3  A resource whose units are not limited by time is left out: its rate is its holders'.
 
 import { STARVING_AFTER_MS } from '../../../domain/priority.ts'
 import { RESOURCE_DEFAULTS } from '../../../domain/resource.ts'
@@ -55,7 +55,7 @@ export function openStarvation() {
       switch (fact.kind) {
         case 'configured':
           for (const resource of fact.resources) {
-            const rate = rateOf(resource)
+            const { units: rate } = rateOf(resource)
             const part = (resource.guaranteedShare ?? RESOURCE_DEFAULTS.guaranteedShare) / WHOLE
             const pool = poolOf(resource.id)
             if (rate !== null) pool.guaranteed = Math.min(pool.guaranteed, part * rate)

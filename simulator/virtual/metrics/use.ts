@@ -3,6 +3,7 @@
 // M3  Of several limits the one that is used most is the one that binds. Who is replaced in the moment of its grant
 //     leaves no gap.
 
+import { countsUnits, needOfLimit } from '../../../domain/limit.ts'
 import type { Resource } from '../../../domain/resource.ts'
 import type { Fact } from '../facts.ts'
 import type { Figures } from './figure.ts'
@@ -50,17 +51,20 @@ export function openUse() {
           return each(fact, (on) => join(on, atMs))
         case 'granted':
           return each(fact, (on, units) => {
-            for (const gauge of on.gauges) gauge.charge(units, atMs)
+            for (const [at, gauge] of on.gauges.entries()) gauge.charge(needOf(on, at, units), atMs)
             if (fact.waited) leave(on, atMs)
           })
         case 'left':
           return each(fact, (on) => (fact.waited ? leave(on, atMs) : undefined))
         case 'ended': {
           const refunded = new Map(fact.refunded)
-          return each(fact, ({ resource, gauges }, units) => {
-            for (const [at, gauge] of gauges.entries()) {
-              const isSlots = resource.limits[at]?.type === 'concurrency'
-              gauge.refund(isSlots ? units : (refunded.get(resource.id) ?? 0), atMs)
+          return each(fact, (on, units) => {
+            for (const [at, gauge] of on.gauges.entries()) {
+              const limit = on.resource.limits[at]
+              if (limit?.type === 'concurrency') gauge.refund(needOf(on, at, units), atMs)
+              else if (limit !== undefined && countsUnits(limit)) {
+                gauge.refund(refunded.get(on.resource.id) ?? 0, atMs)
+              }
             }
           })
         }
@@ -90,6 +94,12 @@ export function openUse() {
       return { use: told.length === 0 ? null : Math.max(...told) }
     },
   }
+}
+
+/** What a demand takes of the limit at that place. */
+function needOf({ resource }: Watched, at: number, units: number): number {
+  const limit = resource.limits[at]
+  return limit === undefined ? 0 : needOfLimit(limit, units)
 }
 
 function closeIdle(on: Watched): void {

@@ -9,7 +9,7 @@
 
 import { quantile } from '../../../examples/replay/figures.ts'
 import type { Fact } from '../facts.ts'
-import { costMs, ratesOf } from '../rates.ts'
+import { costMs, ratesOf, type Rate } from '../rates.ts'
 import type { Figures } from './figure.ts'
 
 const NOTABLE_MS = 1_000
@@ -32,7 +32,7 @@ export function openWaits(tiers: Readonly<Record<string, { readonly points: numb
   const byTier = new Map<string, Wait[]>(tierIds.map((id) => [id, []]))
   const predicted = new Map<string, number | null>()
   const errors: number[] = []
-  let rates: ReadonlyMap<string, number | null> = new Map()
+  let rates: ReadonlyMap<string, Rate> = new Map()
   let unserved = 0
 
   return {

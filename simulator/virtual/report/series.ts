@@ -4,7 +4,7 @@ import { quantile } from '../../../examples/replay/figures.ts'
 import type { LimiterState } from '../../../limiter/state.ts'
 import { availability } from '../../../limiter/view.ts'
 import type { Fact } from '../facts.ts'
-import { costMs, ratesOf } from '../rates.ts'
+import { costMs, ratesOf, type Rate } from '../rates.ts'
 import type { Scenario } from '../scenario.ts'
 
 export const SAMPLES = 360
@@ -30,7 +30,7 @@ export function openSeries({ tiers, start }: Scenario) {
   const series = { hours: [] as number[], depth: lines(), waits: lines(), shares: lines() }
   const left = new Map<string, Line>()
   const byTier = new Map<string, Tier>(names.map((name) => [name, { waiting: 0, waitsMs: [], cost: 0 }]))
-  let rates: ReadonlyMap<string, number | null> = new Map()
+  let rates: ReadonlyMap<string, Rate> = new Map()
   const startMs = Date.parse(start)
 
   function lookAtLimits(state: LimiterState, atMs: number): void {

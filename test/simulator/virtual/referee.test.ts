@@ -8,13 +8,13 @@ const saturated = loadScenario('saturated')
 
 describe('the referee tells a limiter that is wrong', () => {
   test('ours breaks no limit, and the referee agrees with the provider', () => {
-    expect(measured(saturated, { hours: 0.2 }).figures).toMatchObject({ violations: 0, unjust: 0 })
+    expect(measured(saturated, { hours: 0.2 }).figures).toMatchObject({ violations: 0, disputed: 0 })
   })
 
   test.each(['wrong-bucket', 'wrong-window'] as const)('%s is caught', (suspect) => {
     const { figures, limits } = measured(saturated, { hours: 0.2, suspect })
     expect(figures.violations).toBeGreaterThan(0)
-    expect(figures.unjust).toBe(0)
+    expect(figures.disputed).toBe(0)
     expect(judge(saturated, figures).find(({ name }) => name === 'violations')?.outcome).toBe('missed')
     expect(limits.reduce((sum, { rejected }) => sum + rejected, 0)).toBeGreaterThan(0)
   })
