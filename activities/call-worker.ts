@@ -5,6 +5,7 @@
 // A2  What a failed attempt used is in the ledger before the next one begins. The ledger counts the attempts: one that
 //     a dead process left behind is made again under its own number, so that a worker that knows it answers once.
 // A3  The lease is renewed while the call runs.
+// A4  What the provider told of its limits reaches the limiter, whatever the answer; nothing waits for it.
 
 import { ApplicationFailure, Context } from '@temporalio/activity'
 import { reservationKey, type Plan, type WorkerCall } from '../domain/admission.ts'
@@ -12,10 +13,12 @@ import type { FailureType } from '../domain/failure.ts'
 import { fromDemand } from '../domain/resource.ts'
 import { backoffBefore } from '../domain/worker.ts'
 import type { Granted } from '../limiter/effect.ts'
+import type { RefusedCall } from '../limiter/event.ts'
 import { beginAttempt } from './ledger/begin-attempt.ts'
 import { recordAttempt } from './ledger/record-attempt.ts'
 import type { ActivityContext } from './request-activities.ts'
-import { callOverHttp, cancelOverHttp, type WorkerAnswer } from './worker-protocol.ts'
+import type { ToldLimit } from './rate-limit-headers.ts'
+import { callOverHttp, cancelOverHttp, type WorkerAnswer, type WorkerReply } from './worker-protocol.ts'
 
 export type CallInput = {
   readonly plan: Plan
@@ -54,7 +57,7 @@ export async function callWorker(context: ActivityContext, input: CallInput): Pr
 
   const cancellation = Context.current().cancellationSignal
   const stopRenewing = renewLease(context, plan)
-  let answer: WorkerAnswer
+  let reply: WorkerReply
   try {
     const request = {
       requestId: plan.requestId,
@@ -64,7 +67,7 @@ export async function callWorker(context: ActivityContext, input: CallInput): Pr
       resources: fromDemand(plan.demand),
       startByMs: grant.startByMs,
     }
-    answer = await callOverHttp(request, cancellation)
+    reply = await callOverHttp(request, cancellation)
   } catch (error) {
     if (cancellation.aborted && target.cancelUrl !== null) {
       await cancelOverHttp(target.cancelUrl, plan.requestId)
@@ -73,7 +76,8 @@ export async function callWorker(context: ActivityContext, input: CallInput): Pr
   } finally {
     stopRenewing()
   }
-  return await conclude(context, { ...input, attempt, answer })
+  tellLimits(context, input, reply.told)
+  return await conclude(context, { ...input, attempt, answer: reply.answer })
 }
 
 type Conclusion = CallInput & { readonly attempt: number; readonly answer: WorkerAnswer }
@@ -85,11 +89,15 @@ async function conclude(context: ActivityContext, conclusion: Conclusion): Promi
 
   const nowMs = context.now()
   const waitMs = Math.max(answer.retryAfterMs ?? 0, backoffBefore(call.retryPolicy, attempt + 1))
-  if (answer.isThrottled) await closeResources(context, plan, nowMs + waitMs)
-  if (attempt >= call.retryPolicy.maxAttempts) return answeredFailure(attempt, answer.detail, answer.use)
-  await recordAttempt(context.sql, plan.requestId, attempt, answer.use, nowMs)
+  const isLast = attempt >= call.retryPolicy.maxAttempts
   const staysUnderGrant =
     answer.use.kind === 'none' && waitMs <= WAIT_UNDER_GRANT_MS_MAX && !isTooLate(grant, nowMs + waitMs)
+  if (answer.isThrottled) {
+    const refused = { id: grant.id, grantedAtMs: grant.atMs, isRetried: staysUnderGrant && !isLast }
+    await closeResources(context, plan, nowMs + waitMs, refused)
+  }
+  if (isLast) return answeredFailure(attempt, answer.detail, answer.use)
+  await recordAttempt(context.sql, plan.requestId, attempt, answer.use, nowMs)
   if (!staysUnderGrant) return { kind: 'given-back', notBeforeMs: nowMs + waitMs }
   throw ApplicationFailure.create({
     message: answer.detail,
@@ -118,12 +126,41 @@ function answeredFailure(
 }
 
 /** A provider's 429 that a worker passed on: nobody else may run into it before its Retry-After. */
-async function closeResources(context: ActivityContext, plan: Plan, untilMs: number): Promise<void> {
+async function closeResources(
+  context: ActivityContext,
+  plan: Plan,
+  untilMs: number,
+  call: RefusedCall,
+): Promise<void> {
   const closed = plan.demand.map(([resourceId]) =>
-    context.operations.send({ kind: 'throttle', resourceId, untilMs }),
+    context.operations.send({ kind: 'throttle', resourceId, untilMs, call }),
   )
   await Promise.all(closed)
 }
+
+/** A4. A limit is of the resource whose last part it is named after, or of the only one. */
+function tellLimits(
+  { operations }: ActivityContext,
+  { plan, grant }: CallInput,
+  told: readonly ToldLimit[],
+): void {
+  const ids = plan.demand.map(([resourceId]) => resourceId)
+  const [only] = ids.length === 1 ? ids : []
+  for (const { dimension, ...limit } of told) {
+    const named = ids.find((id) => id.split('/').at(-1) === dimension)
+    const resourceId = named ?? (dimension === null || dimension === CALLS ? only : undefined)
+    if (resourceId === undefined) continue
+    const per = named === undefined && dimension === CALLS ? 'reservation' : 'unit'
+    operations
+      .send({ kind: 'observe', resourceId, per, grantedAtMs: grant.atMs, ...limit })
+      .catch((error: unknown) =>
+        Context.current().log.warn('what a provider told of a limit is lost', { resourceId, error }),
+      )
+  }
+}
+
+/** What providers call their limit on calls. */
+const CALLS = 'requests'
 
 /** Heartbeats, and renews the lease at a third of its length (A3). Returns what stops it. */
 function renewLease(context: ActivityContext, plan: Plan): () => void {

@@ -27,6 +27,9 @@ export function createLimiterActivities(
   const { sql, announcements, now } = context
   return {
     async deliver({ effects }) {
+      for (const effect of effects) {
+        if (effect.kind === 'limit-observed') log.warn('a provider tells another limit', { ...effect })
+      }
       const delivered = await recordEffects(sql, effects)
       await announcements.announce(delivered.map(({ announce }) => announce))
       await Promise.all(delivered.map((one) => tell(context, workflows, one)))

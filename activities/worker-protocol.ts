@@ -12,6 +12,7 @@ import type { WorkerCall } from '../domain/admission.ts'
 import type { Json } from '../domain/failure.ts'
 import { parseUsd } from '../domain/money.ts'
 import type { Use } from '../domain/report.ts'
+import { toldLimits, type ToldLimit } from './rate-limit-headers.ts'
 
 export type WorkerAnswer =
   | {
@@ -30,6 +31,9 @@ export type WorkerAnswer =
       /** The worker passed a provider's 429 on: its resources are closed until then. */
       readonly isThrottled: boolean
     }
+
+/** An answer, and what the provider's headers told of its limits, passed on by the worker. */
+export type WorkerReply = { readonly answer: WorkerAnswer; readonly told: readonly ToldLimit[] }
 
 export type WorkerRequest = {
   readonly requestId: string
@@ -75,7 +79,7 @@ const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
 const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } })
 
 /** Calls the worker once. Rejects only where `signal` aborts. */
-export async function callOverHttp(request: WorkerRequest, signal: AbortSignal): Promise<WorkerAnswer> {
+export async function callOverHttp(request: WorkerRequest, signal: AbortSignal): Promise<WorkerReply> {
   const { call, executeUrl, requestId, attempt } = request
   const timeout = AbortSignal.timeout(call.timeoutMs)
   try {
@@ -91,15 +95,18 @@ export async function callOverHttp(request: WorkerRequest, signal: AbortSignal):
       body: JSON.stringify(toBody(request)),
     })
     const text = await response.text()
-    return interpret(response.status, text, retryAfterMs(response.headers.get('retry-after')))
+    const answer = interpret(response.status, text, retryAfterMs(response.headers.get('retry-after')))
+    return { answer, told: toldLimits(response.headers, Date.now()) }
   } catch (error) {
     signal.throwIfAborted()
     if (timeout.aborted) {
-      return retryable(`${call.worker} did not answer within ${call.timeoutMs} ms`, { kind: 'unknown' })
+      const detail = `${call.worker} did not answer within ${call.timeoutMs} ms`
+      return { answer: retryable(detail, { kind: 'unknown' }), told: [] }
     }
     const code = errorCode(error)
     const use: Use = NEVER_CONNECTED.has(code) ? { kind: 'none' } : { kind: 'unknown' }
-    return retryable(`${call.worker} at ${executeUrl} cannot be reached: ${code ?? String(error)}`, use)
+    const detail = `${call.worker} at ${executeUrl} cannot be reached: ${code ?? String(error)}`
+    return { answer: retryable(detail, use), told: [] }
   }
 }
 

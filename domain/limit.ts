@@ -165,6 +165,20 @@ export function stepUnitsOf({ units, stepMs, windowMs }: QuantizedWindow): numbe
   return multiplyDivide(units, stepMs, 0, windowMs).quotient
 }
 
+/** The size that a provider tells of such a limit in its headers; null where it tells none. */
+export function amountOfLimit(limit: Limit): number | null {
+  switch (limit.type) {
+    case 'token-bucket':
+      return limit.capacity
+    case 'slew':
+    case 'spend-cap':
+    case 'concurrency':
+      return null
+    default:
+      return limit.units
+  }
+}
+
 /** The most that a limit admits at once, mirrored for a delay of 0 to `jitterMs` (SZ1). */
 export function sizeOfLimit(limit: Limit, jitterMs: number): number {
   switch (limit.type) {

@@ -24,6 +24,8 @@ export type Account = {
   inFlight: number
   unitsInFlight: number
   share: Share
+  /** By index, the size that the provider tells of a limit where that is not what is configured. */
+  readonly observed: Map<number, number>
 }
 
 export type Lease = { readonly units: number; readonly untilMs: number }
@@ -34,7 +36,16 @@ export function openAccount(
   keptIn: (pool: string, limits: readonly Limit[], index: number) => Kept = () => [],
 ): Account {
   const pools = openPools(resource, atMs, keptIn)
-  return { resource, pools, closedUntilMs: 0, waiting: 0, inFlight: 0, unitsInFlight: 0, share: newShare() }
+  return {
+    resource,
+    pools,
+    closedUntilMs: 0,
+    waiting: 0,
+    inFlight: 0,
+    unitsInFlight: 0,
+    share: newShare(),
+    observed: new Map(),
+  }
 }
 
 /** The account under a changed definition (R2); leases are to be counted again, then `lendWithin` is due. */

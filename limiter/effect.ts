@@ -115,6 +115,17 @@ export type Ignored = {
 /** The configuration of that version decides from now on. */
 export type Configured = { readonly kind: 'configured'; readonly version: number; readonly atMs: number }
 
+/** A provider tells another size of a limit than is configured, or the configured one again. */
+export type LimitObserved = {
+  readonly kind: 'limit-observed'
+  readonly resourceId: string
+  /** Index in the resource's `limits`. */
+  readonly limit: number
+  readonly configured: number
+  readonly observed: number
+  readonly atMs: number
+}
+
 export type Paused = { readonly kind: 'paused'; readonly paused: boolean; readonly atMs: number }
 
 export type Effect =
@@ -128,4 +139,5 @@ export type Effect =
   | LeaseExpired
   | Ignored
   | Configured
+  | LimitObserved
   | Paused

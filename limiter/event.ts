@@ -55,6 +55,27 @@ export type Throttle = {
   readonly atMs: number
   readonly resourceId: string
   readonly untilMs: number
+  /** The call that was refused. Left out: nobody knows. */
+  readonly call?: RefusedCall
+}
+
+export type RefusedCall = {
+  readonly id: string
+  readonly grantedAtMs: number
+  /** It is made again under the same grant. */
+  readonly isRetried: boolean
+}
+
+/** What a provider's headers told with the answer to a call, of the limit on units or on calls. */
+export type Observe = {
+  readonly kind: 'observe'
+  readonly atMs: number
+  readonly resourceId: string
+  readonly per: 'unit' | 'reservation'
+  readonly grantedAtMs: number
+  readonly limit: number | null
+  readonly remaining: number | null
+  readonly resetAtMs: number | null
 }
 
 /** Desired state; applied only where `version` is newer. What was used is kept. */
@@ -91,4 +112,4 @@ export type Adopt = {
 export type Tick = { readonly kind: 'tick'; readonly atMs: number }
 
 export type LimiterEvent =
-  Reserve | Settle | Cancel | Extend | Boost | Throttle | Configure | Pause | Adopt | Tick
+  Reserve | Settle | Cancel | Extend | Boost | Throttle | Observe | Configure | Pause | Adopt | Tick

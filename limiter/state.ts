@@ -8,7 +8,7 @@
 import { SHARED } from '../domain/pool.ts'
 import type { Urgency } from '../domain/priority.ts'
 import type { Demand, Resource } from '../domain/resource.ts'
-import { openAccount } from './account.ts'
+import { openAccount, type Account } from './account.ts'
 import { unitsIn } from './amounts.ts'
 import { createState, type LimiterState } from './book.ts'
 import { newClient } from './client.ts'
@@ -57,6 +57,8 @@ type AccountTuple = readonly [
   /** By pool and limit. */
   kept: readonly (readonly [pool: string, kept: readonly Kept[]])[],
   share: ShareTuple,
+  /** Absent where nothing is told otherwise than it is configured. */
+  observed?: readonly (readonly [limit: number, units: number])[],
 ]
 
 type ClientTuple = readonly [id: string, maxConcurrent: number | null, cost: number, epoch: number]
@@ -107,12 +109,7 @@ function encodeWith(state: LimiterState, endings: Endings): LimiterSnapshot {
     epoch: state.epoch,
     startAtMs: state.startAtMs,
     tiers: [...state.tiers].map(([id, { points, weight }]) => [id, points, weight]),
-    accounts: [...state.accounts.values()].map(({ resource, closedUntilMs, pools, share }) => [
-      resource,
-      closedUntilMs,
-      pools.map(({ name, meters }) => [name, meters.map(keptOf)]),
-      encodeShare(share),
-    ]),
+    accounts: [...state.accounts.values()].map(encodeAccount),
     clients: [...state.clients.values()].map(({ id, maxConcurrent, served }) => [
       id,
       maxConcurrent,
@@ -123,6 +120,12 @@ function encodeWith(state: LimiterState, endings: Endings): LimiterSnapshot {
     granted: reservations.filter((found) => found.kind === 'granted').map(encodeGranted),
     endings: encodeEndings(endings),
   }
+}
+
+function encodeAccount({ resource, closedUntilMs, pools, share, observed }: Account): AccountTuple {
+  const kept = pools.map(({ name, meters }) => [name, meters.map(keptOf)] as const)
+  const tuple = [resource, closedUntilMs, kept, encodeShare(share)] as const
+  return observed.size === 0 ? tuple : [...tuple, [...observed]]
 }
 
 /** Throws where the snapshot is of another version. */
@@ -138,10 +141,11 @@ export function restore(snapshot: LimiterSnapshot): LimiterState {
     ...{ nowMs, sequence, configVersion, paused, epoch, startAtMs, endings },
   }
   for (const [id, points, weight] of snapshot.tiers) state.tiers.set(id, { points, weight })
-  for (const [resource, closedUntilMs, kept] of snapshot.accounts) {
+  for (const [resource, closedUntilMs, kept, , observed = []] of snapshot.accounts) {
     const byPool = new Map(kept)
     const account = openAccount(resource, nowMs, (pool, _limits, index) => byPool.get(pool)?.[index] ?? [])
     account.closedUntilMs = closedUntilMs
+    for (const [limit, units] of observed) account.observed.set(limit, units)
     state.accounts.set(resource.id, account)
   }
   for (const [id, maxConcurrent, cost, servedEpoch] of snapshot.clients) {

@@ -7,6 +7,7 @@
 import { adopt } from './apply/adopt.ts'
 import { boost, cancel } from './apply/cancel.ts'
 import { configure } from './apply/configure.ts'
+import { observe, throttle } from './apply/feedback.ts'
 import { conclude, reserve } from './apply/reserve.ts'
 import { grantedEffect } from './apply/answer.ts'
 import { extend, settle } from './apply/settle.ts'
@@ -14,7 +15,7 @@ import { advance, giveUp } from './apply/time.ts'
 import type { LimiterState } from './book.ts'
 import { drain } from './drain.ts'
 import type { Effect } from './effect.ts'
-import type { LimiterEvent, Throttle } from './event.ts'
+import type { LimiterEvent } from './event.ts'
 import { EPOCH_MS } from './order/fairness.ts'
 
 /** Applies the event at `max(event.atMs, the latest time told)` and grants whatever may start then. */
@@ -49,7 +50,10 @@ function apply(state: LimiterState, event: LimiterEvent): readonly Effect[] {
     case 'boost':
       return boost(state, event)
     case 'throttle':
-      return throttle(state, event)
+      throttle(state, event)
+      return []
+    case 'observe':
+      return observe(state, event)
     case 'configure':
       return configure(state, event)
     case 'pause':
@@ -63,13 +67,6 @@ function apply(state: LimiterState, event: LimiterEvent): readonly Effect[] {
     default:
       return event satisfies never
   }
-}
-
-/** Closes a resource; one that is closed for longer stays so. */
-function throttle({ accounts }: LimiterState, { resourceId, untilMs }: Throttle): readonly Effect[] {
-  const account = accounts.get(resourceId)
-  if (account !== undefined) account.closedUntilMs = Math.max(account.closedUntilMs, untilMs)
-  return []
 }
 
 /**

@@ -34,9 +34,12 @@ export type Availability = {
   /** Null where it is open. */
   readonly closedUntilMs: number | null
   /** As configured; used and left over all pools. */
-  readonly limits: readonly LimitView[]
+  readonly limits: readonly WholeLimitView[]
   readonly pools: Readonly<Record<string, PoolView>>
 }
+
+/** `observed`: the size that the provider tells where that is not what is configured, else null. */
+export type WholeLimitView = LimitView & { readonly observed: number | null }
 
 export type PoolView = { readonly available: number; readonly limits: readonly LimitView[] }
 
@@ -61,7 +64,10 @@ function availabilityOf(account: Account, atMs: number): Availability {
     inFlight,
     waiting,
     closedUntilMs: closedUntilMs > atMs ? closedUntilMs : null,
-    limits: resource.limits.map((limit, index) => wholeOf(limit, pools, index, atMs)),
+    limits: resource.limits.map((limit, index) => ({
+      ...wholeOf(limit, pools, index, atMs),
+      observed: account.observed.get(index) ?? null,
+    })),
     pools: Object.fromEntries(
       pools.map((pool) => [
         pool.name,

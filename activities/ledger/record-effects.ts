@@ -31,7 +31,7 @@ export async function recordEffects(sql: Sql, effects: readonly Effect[]): Promi
   })
   return effects.map((effect) => {
     if (!('id' in effect)) {
-      const announce = effect.kind === 'configured' ? `config:${effect.version}` : 'pause'
+      const announce = effect.kind === 'configured' ? `config:${effect.version}` : effect.kind
       return { effect, requestId: '', generation: 0, kind: 'unknown', announce }
     }
     const { requestId, generation } = fromReservationKey(effect.id)

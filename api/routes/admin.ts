@@ -115,7 +115,7 @@ const switchScheduler = (name: 'stop' | 'start', paused: boolean) =>
 async function pause(context: ApiContext, paused: boolean): Promise<void> {
   await overTemporal(() => context.operations.send({ kind: 'pause', paused }))
   const isDone = async () => ((await context.limiterView()).paused === paused ? true : null)
-  if ((await decided(context, 'pause', isDone)) === null) {
+  if ((await decided(context, 'paused', isDone)) === null) {
     throw unavailable('the limiter has not confirmed it yet')
   }
 }

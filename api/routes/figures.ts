@@ -55,7 +55,7 @@ function availabilityTo({ closedUntilMs, limits, pools, ...rest }: Availability)
   }
 }
 
-function limitTo({ resetsAtMs, ...limit }: Availability['limits'][number]) {
+function limitTo<View extends { readonly resetsAtMs: number | null }>({ resetsAtMs, ...limit }: View) {
   return { ...limit, resetsAt: toIsoOrNull(resetsAtMs) }
 }
 

@@ -11,15 +11,17 @@ export const queueClass = z.enum(QUEUE_CLASSES)
 
 const time = p.time.nullable()
 
-const limits = z.array(
-  z.strictObject({
-    type: z.enum(LIMIT_TYPES),
-    limit: z.int(),
-    used: z.int(),
-    remaining: z.int(),
-    resetsAt: time,
-  }),
-)
+const limit = z.strictObject({
+  type: z.enum(LIMIT_TYPES),
+  limit: z.int(),
+  used: z.int(),
+  remaining: z.int(),
+  resetsAt: time,
+})
+const observed = z
+  .int()
+  .nullable()
+  .meta({ description: 'The size that the provider tells where that is not what is configured' })
 
 export const availability = z
   .strictObject({
@@ -32,8 +34,8 @@ export const availability = z
         available: z.int().meta({ description: 'What one reservation could take now; negative is debt' }),
         inFlight: p.count,
         waiting: p.count,
-        pools: z.record(z.string(), z.strictObject({ available: z.int(), limits })),
-        limits,
+        pools: z.record(z.string(), z.strictObject({ available: z.int(), limits: z.array(limit) })),
+        limits: z.array(limit.extend({ observed })),
         closedUntil: time,
       }),
     ),

@@ -162,6 +162,7 @@ function obey(world: World, effect: Effect): void {
     case 'extended':
     case 'ignored':
     case 'configured':
+    case 'limit-observed':
     case 'paused':
       return
     default:

@@ -141,7 +141,7 @@ describe('one call over HTTP', () => {
         response.end(JSON.stringify(success))
       })
     })
-    const answer = await callOverHttp(callAt(url), new AbortController().signal)
+    const { answer } = await callOverHttp(callAt(url), new AbortController().signal)
     expect(answer).toMatchObject({ kind: 'answered', output: { n: 1 } })
     expect(seen).toMatchObject({
       requestId: 'r-1',
@@ -160,19 +160,19 @@ describe('one call over HTTP', () => {
   test('a worker that is not there used nothing', async () => {
     const url = await listen(() => undefined)
     server?.close()
-    const answer = await callOverHttp(callAt(url), new AbortController().signal)
+    const { answer } = await callOverHttp(callAt(url), new AbortController().signal)
     expect(answer).toMatchObject({ kind: 'retryable', use: { kind: 'none' } })
   })
 
   test('a connection lost after sending leaves the use unknown', async () => {
     const url = await listen((request) => request.socket.destroy())
-    const answer = await callOverHttp(callAt(url), new AbortController().signal)
+    const { answer } = await callOverHttp(callAt(url), new AbortController().signal)
     expect(answer).toMatchObject({ kind: 'retryable', use: { kind: 'unknown' } })
   })
 
   test('a worker that does not answer in time leaves the use unknown', async () => {
     const url = await listen(() => undefined)
-    const answer = await callOverHttp(callAt(url, 50), new AbortController().signal)
+    const { answer } = await callOverHttp(callAt(url, 50), new AbortController().signal)
     expect(answer).toMatchObject({
       kind: 'retryable',
       use: { kind: 'unknown' },

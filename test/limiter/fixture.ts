@@ -178,6 +178,19 @@ const events: fc.Arbitrary<LimiterEvent> = fc.oneof(
       })
       .map((fields): LimiterEvent => ({ kind: 'throttle', atMs: 0, ...fields })),
   },
+  {
+    weight: 1,
+    arbitrary: fc
+      .record({
+        resourceId: fc.constantFrom('a', 'b', 'c', 'x'),
+        per: fc.constantFrom('unit', 'reservation'),
+        grantedAtMs: fc.integer({ min: -5_000, max: 0 }),
+        limit: fc.option(fc.constantFrom(40, 100, 150, 300, 77)),
+        remaining: fc.option(fc.nat({ max: 100 })),
+        resetAtMs: fc.option(fc.integer({ min: -10, max: 30_000 })),
+      })
+      .map((fields): LimiterEvent => ({ kind: 'observe', atMs: 0, ...fields })),
+  },
   { weight: 1, arbitrary: fc.boolean().map((paused): LimiterEvent => ({ kind: 'pause', atMs: 0, paused })) },
   { weight: 4, arbitrary: fc.constant<LimiterEvent>({ kind: 'tick', atMs: 0 }) },
 )
@@ -207,6 +220,10 @@ function at(event: LimiterEvent, atMs: number): LimiterEvent {
       }
     case 'throttle':
       return { ...event, atMs, untilMs: atMs + event.untilMs }
+    case 'observe': {
+      const resetAtMs = event.resetAtMs === null ? null : atMs + event.resetAtMs
+      return { ...event, atMs, grantedAtMs: atMs + event.grantedAtMs, resetAtMs }
+    }
     default:
       return { ...event, atMs }
   }

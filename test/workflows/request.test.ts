@@ -4,8 +4,11 @@
 import type { WorkflowBundleOption } from '@temporalio/worker'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { readRequest, type RequestRecord } from '../../activities/ledger/read-request.ts'
+import { readLimiterView } from '../../activities/ledger/limiter-view.ts'
+import { createState, restore } from '../../limiter/state.ts'
+import { availability } from '../../limiter/view.ts'
 import { bundleOfWorkflows } from '../support/workflows.ts'
-import { requestWorkflowId, type RequestResult } from '../../workflows/messages.ts'
+import { LIMITER_GROUP, requestWorkflowId, type RequestResult } from '../../workflows/messages.ts'
 import { eventually } from '../support/await-state.ts'
 import { startTimeSkipping } from '../support/temporal.ts'
 import { executionAsk, furnish, startHarness, type Harness } from './harness.ts'
@@ -61,6 +64,20 @@ describe('a request that goes through', () => {
     expect(harness.calls).toMatchObject([{ requestId: 'r', attempt: 1, resources: { gpt: 10 } }])
     expect((await record('r')).output).toEqual({ n: 1 })
     expect(await balance()).toEqual({ held: 0, used: 7 * CENT })
+  })
+
+  test('tells the limiter what the provider told of its limits with the answer (A4)', async () => {
+    await furnish(harness, { limits: [{ type: 'sliding-window', units: 100, windowMs: 3_600_000 }] })
+    const headers = { 'x-ratelimit-limit': '80', 'x-ratelimit-remaining': '5' }
+    harness.behave(() => ({ headers, body: { status: 'success', resourcesConsumed: { gpt: 10 } } }))
+    await start('r')
+    await resultOf('r')
+    await eventually(async () => {
+      const view = await readLimiterView(harness.sql, LIMITER_GROUP, 0)
+      const state = view === null ? createState() : restore(JSON.parse(view.snapshot))
+      const [limit] = availability(state, state.nowMs, 'gpt')[0]?.limits ?? []
+      return limit?.observed === 80 && limit.remaining === 5
+    })
   })
 
   test('waits for its time where it is deferred by eight hours, and holds nothing at the limiter meanwhile', async () => {
