@@ -4,6 +4,8 @@ import type { Request } from 'express'
 import type { Cursor } from '../activities/ledger/list-requests.ts'
 import { invalid } from './problem.ts'
 
+const NO_CURSOR = { pointer: '?cursor', detail: 'expected the cursor of the page before' }
+
 export function cursorTo({ createdAtMs, id }: Cursor): string {
   return Buffer.from(`${createdAtMs} ${id}`).toString('base64url')
 }
@@ -13,9 +15,22 @@ export function cursorFrom(text: string | undefined): Cursor | null {
   if (text === undefined) return null
   const [, createdAt, id] = /^(\d{1,16}) (\S{1,128})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
   if (createdAt === undefined || id === undefined) {
-    throw invalid([{ pointer: '?cursor', detail: 'expected the cursor of the page before' }])
+    throw invalid([NO_CURSOR])
   }
   return { createdAtMs: Number(createdAt), id }
+}
+
+/** Of a list whose items have a key of their own. */
+export function keyCursorTo(key: string): string {
+  return Buffer.from(`key ${key}`).toString('base64url')
+}
+
+/** Throws `invalid-request` where the text is no cursor of ours. */
+export function keyCursorFrom(text: string | undefined): string | null {
+  if (text === undefined) return null
+  const decoded = Buffer.from(text, 'base64url').toString()
+  if (!decoded.startsWith('key ') || keyCursorTo(decoded.slice(4)) !== text) throw invalid([NO_CURSOR])
+  return decoded.slice(4)
 }
 
 /** `Link: rel="next"` of a page that is not the last one. */

@@ -1,6 +1,7 @@
 // What falls due without anybody asking: looked for every few seconds, in every process that has an API. Each step is
 // idempotent, so that several processes do no harm.
 
+import { rollUpUsage } from '../activities/ledger/roll-up-usage.ts'
 import { settleUnknown } from '../activities/ledger/settle-unknown.ts'
 import type { ApiContext } from '../api/context.ts'
 import { resendLost } from '../api/resend.ts'
@@ -26,6 +27,7 @@ async function sweep(context: ApiContext): Promise<void> {
     const sent = await resendLost(context)
     if (sent.length > 0) log.warn({ ids: sent }, 'reservations were sent to the limiter again')
     const settled = await settleUnknown(sql, Date.now())
+    await rollUpUsage(sql)
     if (settled.length > 0) log.warn({ ids: settled }, 'use that nobody told was booked as assumed')
   } catch (error) {
     log.warn({ err: error }, 'a sweep failed, the next one follows')

@@ -1,6 +1,6 @@
 // Books what requests used, and gives their holds back: the one place that changes balances after admission.
 //
-// K1  One statement writes cost lines, entries, holds and balances together; allowances go with them, in the transaction.
+// K1  One statement writes cost lines, usage, entries, holds and balances together; allowances go with them, in the transaction.
 // K2  Each entry and line exists once per request, attempt and kind: booking twice fails instead of counting twice.
 
 import type { Balance } from '../../domain/budget.ts'
@@ -10,6 +10,7 @@ import { takeFromAllowances } from './allowances.ts'
 import type { LockedHold } from './lock-holds.ts'
 import type { RequestUse } from './read-use.ts'
 import { jsonb, timestamp } from './statement.ts'
+import { insertUsage } from './usage.ts'
 
 export type ToBook = {
   readonly requestId: string
@@ -62,6 +63,7 @@ export async function book(
       from jsonb_to_recordset(${jsonb(entries)}) as entry
         ("requestId" text, admission integer, attempt integer, kind text, "budgetId" bigint, held bigint,
          used bigint, surcharge bigint)
+    ), usage as (${insertUsage(tx, toBook, atMs)}
     ), holds as (
       update hold set is_open = false where request_id = any (${requestIds}) and is_open
     )

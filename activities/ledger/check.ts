@@ -8,6 +8,8 @@
 // X5  A budget of units was charged what the attempts used.
 // X6  A request that ended holds nothing, unless its use is unknown; one that is open holds all it took.
 // X7  An allowance gave away what the cost lines say.
+// X8  Usage is told line by line as it was booked: each request once, units by its attempts, cost by its cost lines.
+// X9  The sums by hour and by scope are those of the lines that are rolled up, for as long as these are kept.
 //
 // Each rule adds up two sides per key, and tells the keys where they differ: one pass over each table.
 
@@ -15,7 +17,7 @@ import type { Queries } from './database.ts'
 
 export type Difference = {
   /** The rule that does not hold. */
-  readonly rule: 'X1' | 'X2' | 'X3' | 'X4' | 'X5' | 'X6' | 'X7'
+  readonly rule: 'X1' | 'X2' | 'X3' | 'X4' | 'X5' | 'X6' | 'X7' | 'X8' | 'X9'
   /** What it does not hold for, by its key. */
   readonly subject: string
   /** By the entries and cost lines. */
@@ -29,6 +31,18 @@ export async function checkLedger(sql: Queries): Promise<readonly Difference[]> 
   return await sql<Difference[]>`
     with usd_budget as (
       select id from budget where unit = 'USD'
+    ), used as (
+      select a.request_id, used.key as resource, used.value::bigint as units
+      from attempt a
+      join request r on r.id = a.request_id and r.actual_cost is not null
+      cross join jsonb_each_text(
+        case a.use when 'reported' then a.consumed when 'unknown' then r.demand else '{}' end) as used
+    ), usage as (
+      select request_id, resource, requests, units, cost from usage_inbox
+      union all
+      select request_id, resource, requests, units, cost from usage_line
+    ), summed_from (at) as (
+      select lines_from from usage_kept
     ), side (rule, subject, is_kept, a, b, c) as (
       select 'X1', concat_ws(' ', 'period', h.budget_id, h.starts_at), false, e.held, e.used, e.surcharge
       from entry e join hold h using (request_id, admission, budget_id)
@@ -62,13 +76,11 @@ export async function checkLedger(sql: Queries): Promise<readonly Difference[]> 
       where attempt > 0 and budget_id in (select id from usd_budget)
 
       union all
-      select 'X5', concat_ws(' ', 'units', a.request_id, b.id), false, used.value::bigint, 0, 0
-      from attempt a
-      join request r on r.id = a.request_id and r.actual_cost is not null
-      cross join jsonb_each_text(
-        case a.use when 'reported' then a.consumed when 'unknown' then r.demand else '{}' end) as used
+      select 'X5', concat_ws(' ', 'units', r.id, b.id), false, used.units, 0, 0
+      from used
+      join request r on r.id = used.request_id
       join hold h on h.request_id = r.id and h.admission = r.admission
-      join budget b on b.id = h.budget_id and b.unit = used.key
+      join budget b on b.id = h.budget_id and b.unit = used.resource
       union all
       select 'X5', concat_ws(' ', 'units', request_id, budget_id), true, used, 0, 0
       from entry
@@ -90,6 +102,31 @@ export async function checkLedger(sql: Queries): Promise<readonly Difference[]> 
       union all
       select 'X7', concat_ws(' ', 'allowance', resource_id, nullif(client_id, '')), true, free_units, 0, 0
       from allowance
+
+      union all
+      select 'X8', concat_ws(' ', 'usage', id), false, (state <> 'refused')::integer, 0, 0 from request
+      union all
+      select 'X8', concat_ws(' ', 'usage', request_id, resource), false, 0, units, 0 from used
+      union all
+      select 'X8', concat_ws(' ', 'usage', request_id, nullif(item, '*')), false, 0, 0, cost from cost_line
+      union all
+      select 'X8', concat_ws(' ', 'usage', request_id, resource), true, requests, units, cost
+      from usage where request_id in (select id from request)
+
+      union all
+      select 'X9', concat_ws(' ', 'hour', client_id, date_trunc('hour', at, 'UTC'), coalesce(template, ''),
+                             coalesce(worker, ''), coalesce(resource, '')), false, requests, units, cost
+      from usage_line
+      union all
+      select 'X9', concat_ws(' ', 'hour', client_id, at, template, worker, resource), true, requests, units, cost
+      from usage_hour where at >= (select at from summed_from)
+      union all
+      select 'X9', concat_ws(' ', 'scope', scope_path, date_trunc('hour', at, 'UTC'), coalesce(resource, '')), false,
+             requests, units, cost
+      from usage_line
+      union all
+      select 'X9', concat_ws(' ', 'scope', scope_path, at, resource), true, requests, units, cost
+      from usage_scope_hour where at >= (select at from summed_from)
     )
     select rule, subject,
            concat_ws(' ', sum(a) filter (where not is_kept), sum(b) filter (where not is_kept),

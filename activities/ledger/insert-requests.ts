@@ -12,6 +12,7 @@ import { fromDemand } from '../../domain/resource.ts'
 import { ancestorPaths } from '../../domain/scope.ts'
 import type { Transaction } from './database.ts'
 import { columns, jsonb, timestamp, typedColumns } from './statement.ts'
+import { insertAdmissions } from './usage.ts'
 
 export type Hold = { readonly budgetId: number; readonly startsAtMs: number; readonly amount: number }
 
@@ -88,7 +89,8 @@ export async function insertRequests(
       set (${columns(COLUMNS)}, position, eta, waiting_for, waited_for, decided_version, error) =
           (${columns(COLUMNS, 'excluded')}, null, null, null, null, null, null)
       where request.state = 'refused' and request.generation < excluded.generation
-      returning id, admission, state, created_at
+      returning id, admission, state, created_at, client_id, scope_path, template, worker
+    ), usage as (${insertAdmissions(tx)}
     ), held as (
       select id, admission, budget_id, starts_at, amount, created_at
       from written join jsonb_to_recordset(${jsonb(holds)})

@@ -2,6 +2,8 @@
 
 import { fileURLToPath } from 'node:url'
 import { runner } from 'node-pg-migrate'
+import { openDatabase } from './database.ts'
+import { makePartitions } from './partitions.ts'
 
 export async function migrate(databaseUrl: string): Promise<void> {
   await runner({
@@ -12,4 +14,10 @@ export async function migrate(databaseUrl: string): Promise<void> {
     advisoryLockMode: 'wait',
     log: () => undefined,
   })
+  const sql = openDatabase(databaseUrl, { max: 1 })
+  try {
+    await makePartitions(sql, Date.now())
+  } finally {
+    await sql.end()
+  }
 }

@@ -1,8 +1,8 @@
 // What a client uses now, today and this month (UTC).
 //
-// U1  A request counts in the day and month of its admission, whenever it ends; refused ones never.
+// U1  A request counts in the day and month of its admission, its units in those in which they are booked (usage.ts).
 
-import { periodStart } from '../../domain/calendar.ts'
+import { periodEnd, periodStart } from '../../domain/calendar.ts'
 import { concurrencyOf } from '../../domain/client.ts'
 import type { Queries } from './database.ts'
 import { getBudgets, type BudgetStanding } from './get-budgets.ts'
@@ -24,53 +24,60 @@ export async function currentUsage(
 ): Promise<CurrentUsage | null> {
   const client = await readClient(sql, clientId)
   if (client === null) return null
-  const [tier, budgets, requests, resources] = await Promise.all([
+  const [tier, budgets, holding, sums] = await Promise.all([
     readTier(sql, client.tier),
     getBudgets(sql, clientId, nowMs),
-    countRequests(sql, clientId, nowMs),
-    sumResources(sql, clientId, nowMs),
+    countHolding(sql, clientId),
+    sumMonth(sql, clientId, nowMs),
   ])
-  const { today, month, holding } = requests
+  const used = sums.filter(({ resource, unitsMonth }) => resource !== '' && unitsMonth !== 0)
   return {
     budgets,
     concurrent: { used: holding, limit: tier === null ? client.maxConcurrent : concurrencyOf(client, tier) },
-    requests: { today, month, dailyLimit: client.dailyRequests },
-    resources,
+    requests: {
+      today: sums.reduce((sum, { requestsToday }) => sum + requestsToday, 0),
+      month: sums.reduce((sum, { requestsMonth }) => sum + requestsMonth, 0),
+      dailyLimit: client.dailyRequests,
+    },
+    resources: Object.fromEntries(
+      used.map(({ resource, unitsToday, unitsMonth }) => [
+        resource,
+        { today: unitsToday, month: unitsMonth },
+      ]),
+    ),
   }
 }
 
-type Counts = { readonly today: number; readonly month: number; readonly holding: number }
-
-async function countRequests(sql: Queries, clientId: string, nowMs: number): Promise<Counts> {
-  const { dayMs, monthMs } = startsOf(nowMs)
-  const [row] = await sql<[Counts]>`
-    select count(*) as month, count(*) filter (where created_at >= ${timestamp(dayMs)}) as today,
-           (select count(*) from request
-            where client_id = ${clientId} and state in ('granted', 'executing')) as holding
-    from request
-    where client_id = ${clientId} and created_at >= ${timestamp(monthMs)} and state <> 'refused'`
-  return row
+async function countHolding(sql: Queries, clientId: string): Promise<number> {
+  const [row] = await sql<[{ holding: number }]>`
+    select count(*) as holding from request
+    where client_id = ${clientId} and state in ('granted', 'executing')`
+  return row.holding
 }
 
-async function sumResources(
-  sql: Queries,
-  clientId: string,
-  nowMs: number,
-): Promise<CurrentUsage['resources']> {
-  const { dayMs, monthMs } = startsOf(nowMs)
-  const rows = await sql<{ id: string; today: number; month: number }[]>`
-    select used.key as id, sum(used.value::bigint)::bigint as month,
-           coalesce(sum(used.value::bigint) filter (where created_at >= ${timestamp(dayMs)}), 0)::bigint as today
-    from request, jsonb_each_text(actual) as used
-    where client_id = ${clientId} and created_at >= ${timestamp(monthMs)} and actual is not null
-    group by used.key
-    order by used.key`
-  return Object.fromEntries(rows.map(({ id, today, month }) => [id, { today, month }]))
+type Sum = {
+  /** Empty: the requests themselves. */
+  readonly resource: string
+  readonly requestsToday: number
+  readonly requestsMonth: number
+  readonly unitsToday: number
+  readonly unitsMonth: number
 }
 
-function startsOf(nowMs: number): { readonly dayMs: number; readonly monthMs: number } {
-  return {
-    dayMs: periodStart({ period: 'day', timezone: 'UTC' }, nowMs),
-    monthMs: periodStart({ period: 'month', timezone: 'UTC' }, nowMs),
-  }
+async function sumMonth(sql: Queries, clientId: string, nowMs: number): Promise<readonly Sum[]> {
+  const month = { period: 'month', timezone: 'UTC' } as const
+  const dayMs = periodStart({ period: 'day', timezone: 'UTC' }, nowMs)
+  const today = sql`at >= ${timestamp(dayMs)}`
+  const within = sql`client_id = ${clientId} and at >= ${timestamp(periodStart(month, nowMs))}
+    and at < ${timestamp(periodEnd(month, nowMs))}`
+  return await sql<Sum[]>`
+    select resource, coalesce(sum(requests) filter (where ${today}), 0)::bigint as requests_today,
+           sum(requests)::bigint as requests_month,
+           coalesce(sum(units) filter (where ${today}), 0)::bigint as units_today,
+           sum(units)::bigint as units_month
+    from (select at, resource, requests, units from usage_hour where ${within}
+          union all
+          select at, coalesce(resource, ''), requests, units from usage_inbox where ${within}) as hour
+    group by resource
+    order by resource`
 }

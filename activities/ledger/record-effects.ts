@@ -11,6 +11,7 @@ import { writeAppliedVersion } from './applied-version.ts'
 import type { Sql, Transaction } from './database.ts'
 import { endReservations } from './end-reservations.ts'
 import { jsonb, timestamp } from './statement.ts'
+import { takeBackAdmissions } from './usage.ts'
 
 export type DeliveredTo = {
   readonly effect: Effect
@@ -62,6 +63,8 @@ async function recordNamed(
   const changed = [...after.values()].filter((row) => row !== before.get(row.id))
   if (changed.length > 0) await write(tx, changed, events)
   const ended = changed.filter(({ id, state }) => isFinal(state) && !isFinal(before.get(id)?.state ?? state))
+  const refused = ended.filter(({ state }) => state === 'refused').map(({ id }) => id)
+  if (refused.length > 0) await takeBackAdmissions(tx, refused)
   const toEnd = ended.filter(({ outcome }) => outcome !== 'unknown')
   if (toEnd.length > 0) await endReservations(tx, toEnd)
   return new Map(rows.map(({ id, kind }) => [id, kind]))

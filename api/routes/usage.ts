@@ -1,22 +1,59 @@
-// What a client uses now, today and this month.
+// What a client uses now, today and this month; what it has used, and a file of it.
 
 import { z } from 'zod'
+import { readClient } from '../../activities/ledger/read-config.ts'
 import { currentUsage } from '../../activities/ledger/read-usage.ts'
+import { reportUsage } from '../../activities/ledger/usage-report.ts'
 import { nowMs } from '../context.ts'
 import { standingTo } from '../convert/config.ts'
 import { toIso } from '../convert/time.ts'
+import { spanFrom, usageItemTo, usageSumTo } from '../convert/usage.ts'
 import { mustActFor } from '../keys.ts'
+import { keyCursorFrom, keyCursorTo, nextLink } from '../page.ts'
 import { notFound } from '../problem.ts'
 import { route, type Route } from '../route.ts'
 import { currentUsage as usageSchema } from '../schema/figures.ts'
 import * as p from '../schema/primitives.ts'
+import { usageQuery, usageReport } from '../schema/usage.ts'
+
+const params = z.strictObject({ clientId: p.clientId })
+
+const getUsage = route({
+  method: 'get',
+  path: '/api/usage/{clientId}',
+  scopes: ['read', 'execute'],
+  summary: 'Requests, units and cost over time, by day, resource, template, model, scope or worker',
+  params,
+  query: usageQuery,
+  problems: ['not-found'],
+  answers: { 200: usageReport },
+  async handle({ context, caller, params, query, request }) {
+    const { clientId } = params
+    mustActFor(caller, clientId)
+    const asOfMs = nowMs(context)
+    const { fromMs, toMs } = spanFrom(query, asOfMs)
+    const { groupBy, limit } = query
+    const asked = { clientId, fromMs, toMs, groupBy, limit, after: keyCursorFrom(query.cursor) }
+    const { total, items, hasMore } = await reportUsage(context.sql, asked)
+    if (items.length === 0 && (await readClient(context.sql, clientId)) === null)
+      throw notFound('client', clientId)
+    const cursor = hasMore ? keyCursorTo(items.at(-1)?.key ?? '') : null
+    const at = { asOf: toIso(asOfMs), from: toIso(fromMs), to: toIso(toMs) }
+    const sums = { total: usageSumTo(total), items: items.map(usageItemTo) }
+    return {
+      status: 200,
+      body: { clientId, ...at, groupBy, ...sums, cursor },
+      headers: nextLink(request, cursor),
+    }
+  },
+})
 
 const getCurrent = route({
   method: 'get',
   path: '/api/usage/{clientId}/current',
   scopes: ['read', 'execute'],
   summary: 'Budgets, reservations in flight, requests and units of today and this month',
-  params: z.strictObject({ clientId: p.clientId }),
+  params,
   problems: ['not-found'],
   answers: { 200: usageSchema },
   async handle({ context, caller, params }) {
@@ -37,4 +74,4 @@ const getCurrent = route({
   },
 })
 
-export const usageRoutes: readonly Route[] = [getCurrent]
+export const usageRoutes: readonly Route[] = [getUsage, getCurrent]

@@ -4,6 +4,7 @@ import { beginAttempt } from '../../activities/ledger/begin-attempt.ts'
 import { checkLedger } from '../../activities/ledger/check.ts'
 import { recordAttempt } from '../../activities/ledger/record-attempt.ts'
 import { recordEffects } from '../../activities/ledger/record-effects.ts'
+import { rollUpUsage } from '../../activities/ledger/roll-up-usage.ts'
 import { settleExecution } from '../../activities/ledger/settle-execution.ts'
 import * as f from './fixture.ts'
 
@@ -15,7 +16,8 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  await sql`truncate request, attempt, cost_line, event, hold, entry, carve_out, budget_period`
+  await sql`truncate request, attempt, cost_line, event, hold, entry, carve_out, budget_period, usage_inbox, usage_line,
+            usage_hour, usage_scope_hour`
   const [settled, open] = [
     f.execution({ id: 'settled', clientId: 'payer' }),
     f.execution({ id: 'open', clientId: 'payer' }),
@@ -58,8 +60,8 @@ const corruptions: Record<string, { readonly statement: string; readonly want: r
     statement: `update entry set held = held - 1 where kind = 'hold' and request_id = 'open' and ${USD_ENTRY}`,
     want: ['X1', 'X2', 'X2'],
   },
-  'a cost line is changed': { statement: `update cost_line set cost = cost + 1`, want: ['X3', 'X4'] },
-  'a cost line is deleted': { statement: `delete from cost_line`, want: ['X3', 'X4'] },
+  'a cost line is changed': { statement: `update cost_line set cost = cost + 1`, want: ['X3', 'X4', 'X8'] },
+  'a cost line is deleted': { statement: `delete from cost_line`, want: ['X3', 'X4', 'X8'] },
   'a balance drifts': {
     statement: `update budget_period set used = used + 1 where ${USD_ENTRY}`,
     want: ['X1'],
@@ -76,9 +78,32 @@ const corruptions: Record<string, { readonly statement: string; readonly want: r
     statement: `update request set actual_cost = 0 where id = 'settled'`,
     want: ['X3'],
   },
+  'a line of usage is lost': {
+    statement: `delete from usage_inbox where kind = 'use'`,
+    want: ['X8'],
+  },
+  'a request counts twice in usage': {
+    statement: `insert into usage_inbox (at, client_id, scope_path, request_id, attempt, kind, requests, units, cost)
+                select at, client_id, scope_path, request_id, 0, 'admission', 1, 0, 0
+                from usage_inbox where request_id = 'open'`,
+    want: ['X8'],
+  },
+  'a line that was rolled up is changed': {
+    statement: `update usage_line set units = units + 1 where kind = 'use'`,
+    want: ['X8', 'X9'],
+  },
+  'a sum of an hour drifts': {
+    statement: `update usage_hour set cost = cost + 1 where resource <> ''`,
+    want: ['X9'],
+  },
+  'a sum of a scope is lost': {
+    statement: `delete from usage_scope_hour where resource = ''`,
+    want: ['X9'],
+  },
 }
 
 test.for(Object.entries(corruptions))('%s: found', async ([, { statement, want }]) => {
+  if (/usage_(line|hour|scope_hour)/.test(statement)) await rollUpUsage(sql)
   await sql.unsafe(statement)
   const rules = (await checkLedger(sql)).map(({ rule }) => rule)
   expect(new Set(rules)).toEqual(new Set(want))
