@@ -27,50 +27,58 @@ export function openMix(names: readonly string[], startMs: number) {
     names.map((name) => [name, { waiting: 0, granted: 0, grants: 0, ended: 0, takes: new Map() }]),
   )
   let resources: readonly Resource[] = []
+  let momentMs = startMs
   let windowEndsMs = startMs + FAIR_WINDOW_MS
   let isWhole = false
   let wholeMs = 0
   /** Granted in whole windows. */
   const counted = new Map<string, number>()
 
-  function closeWindows(atMs: number): void {
+  /** What waits changes within a moment; only what it is at its end counts. */
+  function closeMoment(atMs: number): void {
+    if (atMs === momentMs) return
+    momentMs = atMs
+    const everybodyWaits = [...populations.values()].every(({ waiting }) => waiting > 0)
+    isWhole &&= everybodyWaits
     for (; atMs >= windowEndsMs; windowEndsMs += FAIR_WINDOW_MS) {
       for (const [name, population] of populations) {
         if (isWhole) counted.set(name, (counted.get(name) ?? 0) + population.granted)
         population.granted = 0
       }
       if (isWhole) wholeMs += FAIR_WINDOW_MS
-      isWhole = everybodyWaits()
+      isWhole = everybodyWaits
     }
-  }
-  let momentMs = startMs
-  function everybodyWaits(): boolean {
-    return [...populations.values()].every(({ waiting }) => waiting > 0)
   }
 
   return {
     note(fact: Fact): void {
-      if (fact.atMs > momentMs) {
-        momentMs = fact.atMs
-        isWhole &&= everybodyWaits()
-      }
-      closeWindows(fact.atMs)
+      closeMoment(fact.atMs)
       if (fact.kind === 'configured') resources = fact.resources
       if (!('request' in fact)) return
-      const population = populations.get(fact.request.population)
+      const { demand, population: name } = fact.request
+      const population = populations.get(name)
       if (population === undefined) return
-      if (fact.kind === 'queued') population.waiting += 1
-      if (fact.kind === 'left' && fact.waited) population.waiting -= 1
-      if (fact.kind === 'granted') {
-        if (fact.waited) population.waiting -= 1
-        population.granted += 1
-        population.grants += 1
-        for (const [id, units] of fact.request.demand) takenOf(population, id).units += units
-      }
-      if (fact.kind === 'ended') {
-        population.ended += 1
-        const heldMs = fact.atMs - fact.grantedAtMs
-        for (const [id] of fact.request.demand) takenOf(population, id).slotMs += heldMs
+      switch (fact.kind) {
+        case 'queued':
+          population.waiting += 1
+          return
+        case 'left':
+          if (fact.waited) population.waiting -= 1
+          return
+        case 'granted':
+          if (fact.waited) population.waiting -= 1
+          population.granted += 1
+          population.grants += 1
+          for (const [id, units] of demand) takenOf(population, id).units += units
+          return
+        case 'ended':
+          population.ended += 1
+          for (const [id] of demand) takenOf(population, id).slotMs += fact.atMs - fact.grantedAtMs
+          return
+        case 'asked':
+          return
+        default:
+          return fact satisfies never
       }
     },
     figures(): Figures {

@@ -165,6 +165,19 @@ describe('fairness', () => {
     expect(told(openFairness(TIERS, 0), [...facts, over(21 * MINUTE, waiting)]).figures().jain).toBeNull()
   })
 
+  test('J4: who asks again in the moment of its grant has waited all the time', () => {
+    const [a, again, b] = ['a1', 'a2', 'b1'].map((id) => from(id.slice(0, 1), 'basic', 100, id))
+    if (a === undefined || again === undefined || b === undefined) throw new Error('no request')
+    const askedAgain = (atMs: number): Fact => ({ kind: 'queued', atMs, request: again, etaMs: null })
+    const jainOf = (askedAtMs: number) =>
+      told(openFairness(TIERS, 0), [
+        ...[configured([BUCKET]), waits(a), waits(b), granted(a, 15 * MINUTE)],
+        ...[askedAgain(askedAtMs), over(21 * MINUTE, again, b)],
+      ]).figures().jain
+    expect(jainOf(15 * MINUTE)).toBeCloseTo(0.5, 9)
+    expect(jainOf(15 * MINUTE + 1)).toBeNull()
+  })
+
   test('J3: who waits while the other is served three times lags by one and a half of its requests', () => {
     const requests = [1, 2, 3].map((nth) => from('a', 'basic', 100, `a${nth}`))
     const waiting = from('b', 'basic', 100, 'b1')
@@ -197,6 +210,13 @@ describe('starvation', () => {
   })
 })
 
+test('N3: a resource that only holders free has no rate to be bound by', () => {
+  const one = request('one', 0, 1)
+  const slots: Limit = { type: 'concurrency', slots: 1, per: 'reservation' }
+  const meter = told(openStarvation(), [configured([slots]), asked(one), granted(one, 20 * MINUTE)])
+  expect(meter.figures().starvation).toBeCloseTo(2, 9)
+})
+
 describe('waits', () => {
   const figuresOf = (facts: readonly Fact[]) =>
     told(openWaits({ basic: { points: 10 } }), [configured([BUCKET]), ...facts])
@@ -210,6 +230,14 @@ describe('waits', () => {
       { granted: 100, p50Ms: 2_000, p95Ms: 2_000, p99Ms: 2_000 },
     ])
     expect(figuresOf(facts.slice(0, 99)).figures()['big-penalty']).toBeNull()
+  })
+
+  test('Q3: the p95 of a tier is compared with that of the next lower one', () => {
+    const of = (tier: string, atMs: number): Fact => granted(request(tier, 0, 1, { tier }), atMs)
+    const tiers = { basic: { points: 10 }, premium: { points: 30 }, standard: { points: 20 } }
+    const facts = [of('premium', 2_000), of('standard', 8_000), of('basic', 4_000)]
+    const meter = told(openWaits(tiers), [configured([BUCKET]), ...facts])
+    expect(meter.figures()['tier-order']).toBe(2)
   })
 
   test('Q2: predictions are judged by the real wait, from a second on; none is wrong by the whole', () => {
@@ -252,6 +280,12 @@ describe('several resources together', () => {
     ])
     return meter.figures()['lp-use']
   }
+
+  test('X1: nothing is told where not everybody waited for ten minutes', () => {
+    const meter = told(openMix(['both', 'left'], 0), [configured([BUCKET]), over(20 * MINUTE)])
+    expect(meter.figures()).toEqual({})
+  })
+
   test.each<[string, { both: number; left: number; right: number }, number]>([
     ['X2: one that needs both is worth one of each that need one', { both: 30, left: 30, right: 30 }, 1],
     ['X2: what is left of the one resource is lost', { both: 30, left: 30, right: 6 }, 0.8],

@@ -1,5 +1,6 @@
 // A scenario made in a test, simulated for a while.
 
+import type { Fact } from '../../../simulator/virtual/facts.ts'
 import { measure, type Measured } from '../../../simulator/virtual/measure.ts'
 import { scenarioSchema, type Scenario } from '../../../simulator/virtual/scenario.ts'
 import type { Suspect } from '../../../simulator/virtual/suspect.ts'
@@ -13,13 +14,15 @@ type Run = { readonly seed?: number; readonly hours?: number; readonly suspect?:
 export function measured(
   scenario: Scenario,
   { seed = 1, hours = scenario.hours, suspect = 'ours' }: Run = {},
+  watch: (fact: Fact) => void = () => undefined,
 ): Measured {
-  return measure({
-    scenario,
-    seed,
-    hours,
-    suspect,
-    samples: { count: 1, look: () => undefined },
-    onStep: () => undefined,
-  })
+  const samples = { count: 1, look: () => undefined }
+  return measure({ scenario, seed, hours, suspect, samples, onStep: () => undefined }, watch)
+}
+
+/** All that happened. */
+export function factsOf(scenario: Scenario, run: Run = {}): readonly Fact[] {
+  const facts: Fact[] = []
+  measured(scenario, run, (fact) => facts.push(fact))
+  return facts
 }
