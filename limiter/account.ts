@@ -9,6 +9,7 @@ import type { Limit } from '../domain/limit.ts'
 import { RESOURCE_DEFAULTS, type Resource } from '../domain/resource.ts'
 import { needOf, type Meter } from './limits/meter.ts'
 import { carryOver, keptOf, type Kept } from './limits/open.ts'
+import { slowestRate, type Terms } from './order/credit.ts'
 import { newShare, type Share } from './order/guaranteed.ts'
 import { openPools, type Pool } from './pool.ts'
 
@@ -43,7 +44,7 @@ export function openAccount(
     waiting: 0,
     inFlight: 0,
     unitsInFlight: 0,
-    share: newShare(),
+    share: newShare(termsOf(resource, pools), countsUnits(pools)),
     observed: new Map(),
   }
 }
@@ -63,7 +64,7 @@ export function reopenAccount(before: Account, resource: Resource, atMs: number)
   })
   account.closedUntilMs = before.closedUntilMs
   account.waiting = before.waiting
-  account.share = before.share
+  account.share = { ...before.share, terms: account.share.terms, countsUnits: account.share.countsUnits }
   const gone = before.pools.filter(({ name }) => account.pools.every((pool) => pool.name !== name))
   for (const pool of gone) takeOver(account, pool, atMs)
   return account
@@ -168,21 +169,24 @@ export function availableOf(account: Account, atMs: number): number {
   return shared === undefined ? 0 : availableIn(account, shared, atMs)
 }
 
-/** The guaranteed share in parts per 10,000. */
-export function sharePartOf({ resource }: Account): number {
-  return resource.guaranteedShare ?? RESOURCE_DEFAULTS.guaranteedShare
-}
-
 /** What a demand of `units` counts in the guaranteed share: its units, or one where only reservations are limited. */
-export function sharedUnits({ pools: [shared] }: Account, units: number): number {
-  return shared?.meters.some((meter) => meter.countsUnits) === true ? units : 1
+export function sharedUnits({ share }: Account, units: number): number {
+  return share.countsUnits ? units : 1
 }
 
-/** The most that one reservation can ever take, as the guaranteed share counts it. */
-export function largestShared({ pools }: Account): number {
+function countsUnits([shared]: readonly Pool[]): boolean {
+  return shared?.meters.some((meter) => meter.countsUnits) === true
+}
+
+/** What the guaranteed share is given; the most of one reservation is counted as the share counts it. */
+function termsOf(resource: Resource, pools: readonly Pool[]): Terms {
   const sizes = pools.map(({ meters }) => {
     const counting = meters.filter((meter) => meter.countsUnits).map((meter) => meter.size)
     return counting.length === 0 ? 1 : Math.min(...counting)
   })
-  return Math.max(...sizes)
+  return {
+    part: resource.guaranteedShare ?? RESOURCE_DEFAULTS.guaranteedShare,
+    rate: slowestRate(resource.limits),
+    unitsMax: Math.max(...sizes),
+  }
 }

@@ -5,23 +5,26 @@
 // D2  A blocked head reserves each of its resources that nobody before it has reserved.
 // D3  Behind a blocked head, at most BACKFILL_DEPTH_MAX heads of the same shape are looked at; none where a resource
 //     of theirs is exhausted, but for the first, which may have other resources to reserve.
-// D4  After it, `startAtMs` is the earliest time at which a head that was found blocked may start.
+// D4  After it, `startAtMs` is the earliest time at which a head that was found blocked may start, or be due.
+// D6  For whom a share serves next but whom its credit does not cover yet, the shared pool is kept from when it will.
 // D5  Who is due but waits for another resource holds up at most SHARE_DEPTH_MAX others of the share.
 
-import { sharedUnits, sharePartOf, type Account } from './account.ts'
+import { PARTS_PER_WHOLE } from '../domain/limit.ts'
+import { sharedUnits, type Account } from './account.ts'
 import type { LimiterState } from './book.ts'
 import { isAtCap } from './client.ts'
 import { grant } from './grant.ts'
+import { coversAtMs, creditAt } from './order/credit.ts'
 import {
   chargeShare,
   nextFlow,
   placeFlow,
   setFlowAside,
-  SHARE_WHOLE,
+  type Due,
   type Flow,
   type TierQueue,
 } from './order/guaranteed.ts'
-import { judge, opensAt, type Reserved, type Verdict } from './order/judge.ts'
+import { judge, opensAt, type Claim, type Trial, type Verdict } from './order/judge.ts'
 import { bestLane, headOf, leads, setAside, wantsOf, type Lane, type Shape } from './order/lane.ts'
 import type { Pool } from './pool.ts'
 import { place } from './queue.ts'
@@ -43,7 +46,7 @@ type Pass = {
   /** Resources in whose guaranteed share somebody may be due; those whose share can give nothing more in this pass. */
   readonly due: Set<Account>
   readonly spent: Set<Account>
-  readonly reserved: Map<Pool, Reserved>
+  readonly claims: Map<Pool, Claim[]>
   readonly seen: Map<Shape, number>
   /** Lanes whose head was found blocked; those that were taken out until the pass ends. */
   readonly blocked: Lane[]
@@ -73,7 +76,7 @@ function sweep(state: LimiterState, grants: Granted[]): boolean {
     open: new Set(state.shapes.values()),
     due: new Set(),
     spent: new Set(),
-    reserved: new Map(),
+    claims: new Map(),
     seen: new Map(),
     aside: [],
     flowsAside: [],
@@ -88,8 +91,11 @@ function sweep(state: LimiterState, grants: Granted[]): boolean {
 }
 
 function noteDue({ due, spent }: Pass, account: Account): void {
-  if (account.waiting === 0 || account.share.credit <= 0 || spent.has(account)) return
-  if (sharePartOf(account) > 0) due.add(account)
+  if (account.waiting > 0 && account.share.terms.part > 0 && !spent.has(account)) due.add(account)
+}
+
+function creditOf({ nowMs }: LimiterState, { share }: Account): number {
+  return creditAt(share.credit, share.terms, nowMs)
 }
 
 /** Grants, from every guaranteed share, whom its credit covers. */
@@ -112,7 +118,10 @@ function serveShare(pass: Pass, account: Account): 'granted' | 'blocked elsewher
   // One that is set aside was found blocked in this pass.
   if (due === undefined || due.head.lane.orderPlace.index < 0) return 'nobody'
   const { queue, flow, head, units } = due
-  if (account.share.credit < units * SHARE_WHOLE) return 'nobody'
+  if (creditOf(pass.state, account) < units * PARTS_PER_WHOLE) {
+    claimNext(pass, account, due)
+    return 'nobody'
+  }
   const verdict = verdictOn(pass, head)
   if (verdict.kind === 'fits') {
     chargeShare(account.share, due, weightOf(queue.tier))
@@ -129,6 +138,16 @@ function serveShare(pass: Pass, account: Account): 'granted' | 'blocked elsewher
   setFlowAside(queue, flow)
   pass.flowsAside.push({ queue, flow })
   return 'blocked elsewhere'
+}
+
+/** D6. Everybody may use the shared pool, which is the first. */
+function claimNext(pass: Pass, { pools, share }: Account, { head, units }: Due): void {
+  const { state } = pass
+  const [shared] = pools
+  const startAtMs = coversAtMs(share.credit, share.terms, units, state.nowMs)
+  if (shared === undefined || startAtMs === null) return
+  claim(pass, shared, { kind: 'next', by: head, units, startAtMs })
+  state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
 }
 
 function unitsOn(account: Account, { lane, demand }: Waiting): number {
@@ -161,8 +180,28 @@ function nextLane({ state, open }: Pass): Lane | undefined {
   return best
 }
 
-function verdictOn({ state, reserved }: Pass, head: Waiting): Verdict {
-  return judge(wantsOf(head), useOf(state, head), (pool) => reserved.get(pool))
+function verdictOn(pass: Pass, head: Waiting): Verdict {
+  return judge(wantsOf(head), trialOf(pass, head))
+}
+
+function trialOf({ state: { nowMs }, claims }: Pass, asker: Waiting): Trial {
+  return {
+    asker,
+    atMs: nowMs,
+    untilMs: nowMs + asker.leaseMs,
+    claimsOn: (pool) => claims.get(pool) ?? NO_CLAIMS,
+  }
+}
+
+const NO_CLAIMS: readonly Claim[] = []
+
+/** A pool has one claim of each kind: the first that was found blocked, the last that is served next. */
+function claim({ claims }: Pass, pool: Pool, made: Claim): void {
+  const known = claims.get(pool)
+  const at = known?.findIndex(({ kind }) => kind === made.kind) ?? -1
+  if (known === undefined) claims.set(pool, [made])
+  else if (at < 0) known.push(made)
+  else if (made.kind === 'next') known[at] = made
 }
 
 function grantHead(pass: Pass, head: Waiting, pools: readonly Pool[]): void {
@@ -172,17 +211,14 @@ function grantHead(pass: Pass, head: Waiting, pools: readonly Pool[]): void {
 }
 
 /** D2, D4. */
-function reserveFor(
-  { state, reserved, blocked }: Pass,
-  head: Waiting,
-  { pools, blocking, startAtMs }: Blocked,
-): void {
+function reserveFor(pass: Pass, head: Waiting, { pools, blocking, startAtMs }: Blocked): void {
+  const { state, blocked } = pass
   head.blocking = blocking
   blocked.push(head.lane)
   if (startAtMs === null) return
   state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
   for (const [at, pool] of pools.entries()) {
-    if (!reserved.has(pool)) reserved.set(pool, { units: head.demand[at]?.[1] ?? 0, startAtMs })
+    claim(pass, pool, { kind: 'best', by: head, units: head.demand[at]?.[1] ?? 0, startAtMs })
   }
 }
 
@@ -192,10 +228,12 @@ function putAside({ aside }: Pass, lane: Lane): void {
 }
 
 /** D3: true where the shape is closed for this pass. Who is not looked at may start when what is exhausted opens (D4). */
-function closeIfExhausted({ state, open, reserved, seen }: Pass, head: Waiting): boolean {
+function closeIfExhausted(pass: Pass, head: Waiting): boolean {
+  const { state, open, seen } = pass
   const { shape } = head.lane
   const { nowMs } = state
-  const opening = wantsOf(head).map((want) => opensAt(want, useOf(state, head), (pool) => reserved.get(pool)))
+  const trial = trialOf(pass, head)
+  const opening = wantsOf(head).map((want) => opensAt(want, trial))
   const isExhausted = opening.some((timeMs) => timeMs !== nowMs)
   if (isExhausted && shape.ageing.size + shape.capped.size > 1 && !opening.includes(null)) {
     const opensMs = Math.max(...opening.map((timeMs) => timeMs ?? nowMs))
@@ -206,8 +244,4 @@ function closeIfExhausted({ state, open, reserved, seen }: Pass, head: Waiting):
   const isClosed = looks > BACKFILL_DEPTH_MAX || isExhausted
   if (isClosed) open.delete(shape)
   return isClosed
-}
-
-function useOf({ nowMs }: LimiterState, { leaseMs }: Waiting): { atMs: number; untilMs: number } {
-  return { atMs: nowMs, untilMs: nowMs + leaseMs }
 }

@@ -4,22 +4,12 @@
 // T2  `startBy` is the grant plus the largest J of its resources, never after the lease's end; without J it is that.
 
 import type { Demand, Resource } from '../domain/resource.ts'
-import {
-  charge,
-  freeSlots,
-  largestShared,
-  poolOf,
-  sharedUnits,
-  sharePartOf,
-  takeSlots,
-  type Account,
-  type Lease,
-} from './account.ts'
+import { charge, freeSlots, poolOf, sharedUnits, takeSlots, type Account, type Lease } from './account.ts'
 import { unitsIn } from './amounts.ts'
 import type { LimiterState } from './book.ts'
 import { isAtCap } from './client.ts'
 import { costOf, serve } from './order/fairness.ts'
-import { earn } from './order/guaranteed.ts'
+import { earn } from './order/credit.ts'
 import { noPlace } from './order/heap.ts'
 import type { Pool } from './pool.ts'
 import { changeCap, clientOf, dequeue, noteCap, refreshPoints } from './queue.ts'
@@ -49,7 +39,7 @@ export function grant(state: LimiterState, waiting: Waiting, pools: readonly Poo
   dequeue(state, waiting)
   for (const { account, pool, reserved } of holdingsOf(state, granted)) {
     charge(pool, reserved, nowMs)
-    earn(account.share, sharedUnits(account, reserved), sharePartOf(account), largestShared(account))
+    earn(account.share.credit, sharedUnits(account, reserved), account.share.terms)
   }
   beginLease(state, granted)
   serveClient(state, client.id, granted.demand, [])

@@ -9,6 +9,7 @@ import type { Account } from './account.ts'
 import type { LimiterState } from './book.ts'
 import { CLIENTS_MAX, isAtCap, isIdle, newClient, type Client } from './client.ts'
 import type { Blocking } from './effect.ts'
+import { startClock } from './order/credit.ts'
 import { noPlace } from './order/heap.ts'
 import { epochOf, fairnessPoints, servedAt } from './order/fairness.ts'
 import { changeStarving, joinShare, leaveShare, rebase } from './order/guaranteed.ts'
@@ -64,7 +65,10 @@ export function enqueue(state: LimiterState, entry: Entry): Waiting {
     blocking,
     deadlinePlace: noPlace(),
   }
-  for (const account of shape.accounts) account.waiting += 1
+  for (const account of shape.accounts) {
+    if (account.waiting === 0) startClock(account.share.credit, state.nowMs)
+    account.waiting += 1
+  }
   addMember(lane, waiting)
   place(state, lane)
   state.deadlines.put(waiting)

@@ -1,21 +1,26 @@
 // The guaranteed share of a resource: served by weighted fair queueing, whatever the score says.
 //
-// GS1  Of all units granted on a resource, its share is credited here; who is next here is granted as soon as the
-//      credit covers it. What nobody takes goes on to the order by score; credit never exceeds one largest request.
-// GS2  A tier with a starving client goes before one without, else the tier with the least tag; in it, the client with
-//      the least tag. A starving client goes before the others of its tier by at most one request: who starves because
-//      it asked for too much takes nothing from them. Ties by id. Inside a client it is first come, first served.
+// GS1  Its credit (credit.ts) grows with all that is granted here, and who is next is granted as soon as it is covered.
+// GS2  Who starves goes first: a tier with a starving client before one without, in it the starving clients before the
+//      others; else the tier with the least tag, in it the client with the least tag. Ties by id. Inside a client it is
+//      first come, first served.
 // GS3  Start-time fair queueing: a served tier's tag moves by units over its weight, a served client's by units. Who
 //      comes back starts at the clock (the tag last served) or at its own tag, whichever is later: idling saves nothing.
 // GS4  A tier of weight 0 has no guaranteed share.
+// GS5  Nobody waits longer than 10 min + max over its resources (Q + a + a_max) / (g * r), where Q is what starving
+//      requests are granted of the resource while it starves, a its own units, a_max the most of one request, g the
+//      share and r the rate. Proof: from its mark on, the share earns g * r at least (CD2) and gives it to starving
+//      requests alone (GS2), so after that time it would have given them more than Q + a. It needs that the limits let
+//      as much through: a bucket does; a window that was used up at once lets nothing through for up to W + J, which is
+//      added. It holds for a request of one resource, or whose other resources are open to it when it is due; where they
+//      are not, the wait there counts from when it is due here. Time closed, paused or at its client's cap is added.
 
 import type { Waiting } from '../reservation.ts'
+import { newCredit, spend, type Credit, type Terms } from './credit.ts'
 import { Heap, noPlace, type Place } from './heap.ts'
 import { headOf, type Lane } from './lane.ts'
 import { isEarlier } from './score.ts'
 
-/** Parts of a whole share; credit is counted in parts of a unit. */
-export const SHARE_WHOLE = 10_000
 /** So that units over weights 1 to 6 are whole. */
 const TAG_SCALE = 60
 
@@ -40,13 +45,16 @@ export type TierQueue = {
 }
 
 export type Share = {
-  credit: number
+  readonly terms: Terms
+  /** False where only reservations are limited: each counts as one. */
+  readonly countsUnits: boolean
+  readonly credit: Credit
   clock: number
   readonly tiers: Map<string, TierQueue>
 }
 
-export function newShare(): Share {
-  return { credit: 0, clock: 0, tiers: new Map() }
+export function newShare(terms: Terms, countsUnits: boolean): Share {
+  return { terms, countsUnits, credit: newCredit(), clock: 0, tiers: new Map() }
 }
 
 export function tierQueueOf({ tiers }: Share, tier: string): TierQueue {
@@ -136,7 +144,7 @@ function isEmpty({ starving, others }: TierQueue): boolean {
 export function nextFlow({ tiers }: Share, { weightOf, unitsOf }: Measures): Due | undefined {
   let best: Choice | undefined
   for (const queue of tiers.values()) {
-    const choice = weightOf(queue.tier) > 0 ? choose(queue, unitsOf) : undefined
+    const choice = weightOf(queue.tier) > 0 ? choose(queue) : undefined
     if (choice !== undefined && (best === undefined || goesFirst(choice, best))) best = choice
   }
   const head = best && oldestOf(best.flow)
@@ -158,14 +166,11 @@ export type Due = {
 
 type Choice = { readonly queue: TierQueue; readonly flow: Flow; readonly isStarving: boolean }
 
-function choose(queue: TierQueue, unitsOf: Measures['unitsOf']): Choice | undefined {
-  const [starving, other] = [queue.starving.top(), queue.others.top()]
-  if (starving === undefined) return other && { queue, flow: other, isStarving: false }
-  const head = oldestOf(starving)
-  const mayPass = other === undefined || head === undefined ? 0 : unitsOf(head) * TAG_SCALE
-  return other === undefined || starving.tag <= other.tag + mayPass
-    ? { queue, flow: starving, isStarving: true }
-    : { queue, flow: other, isStarving: false }
+function choose(queue: TierQueue): Choice | undefined {
+  const starving = queue.starving.top()
+  if (starving !== undefined) return { queue, flow: starving, isStarving: true }
+  const other = queue.others.top()
+  return other && { queue, flow: other, isStarving: false }
 }
 
 function goesFirst(a: Choice, b: Choice): boolean {
@@ -189,14 +194,9 @@ export function setFlowAside({ starving, others }: TierQueue, flow: Flow): void 
   others.remove(flow)
 }
 
-/** Any grant of `units` earns the share its part, at most up to one request of `most` units. */
-export function earn(share: Share, units: number, sharePart: number, most: number): void {
-  share.credit = Math.min(most * SHARE_WHOLE, share.credit + units * sharePart)
-}
-
 /** Charges a service to the credit, and moves the clocks and tags (GS3). */
 export function chargeShare(share: Share, { queue, flow, units }: Due, weight: number): void {
-  share.credit -= units * SHARE_WHOLE
+  spend(share.credit, units)
   share.clock = Math.max(share.clock, queue.tag)
   queue.clock = Math.max(queue.clock, flow.tag)
   queue.tag += Math.ceil((units * TAG_SCALE) / weight)
@@ -225,7 +225,7 @@ export function rebase(share: Share): void {
 
 /** Plain form: what cannot be worked out from who waits. */
 export type ShareTuple = readonly [
-  credit: number,
+  credit: readonly [parts: number, sinceMs: number, given: number],
   clock: number,
   tiers: readonly (readonly [
     tier: string,
@@ -248,12 +248,14 @@ export function encodeShare(share: Share): ShareTuple {
       .sort((a, b) => (a.client < b.client ? -1 : 1))
       .map(({ client, tag }) => [client, tag] as const),
   ])
-  return [share.credit, share.clock, tuples]
+  const { parts, sinceMs, given } = share.credit
+  return [[parts, sinceMs, given], share.clock, tuples]
 }
 
 /** Takes the plain form over, once those who wait are queued: a flow that is not told of is at its tier's clock. */
 export function restoreShare(share: Share, [credit, clock, tiers]: ShareTuple): void {
-  share.credit = credit
+  const [parts, sinceMs, given] = credit
+  Object.assign(share.credit, { parts, sinceMs, given })
   share.clock = clock
   for (const [tier, tag, tierClock, flows] of tiers) {
     const queue = tierQueueOf(share, tier)

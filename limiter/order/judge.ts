@@ -1,8 +1,8 @@
 // Whether a head may start now: every limit of every resource, and nobody better is made to wait longer by it.
 //
 // J1  All or nothing: it starts only if each of its resources has a pool for it whose every limit admits it.
-// J2  The best blocked head of a pool has it reserved: another may take only what leaves the start that is foreseen
-//     for that head where it is (backfill at zero delay).
+// J2  The best blocked head of a pool has it reserved, and so has whom its guaranteed share serves next: another may
+//     take only what leaves the start that is foreseen for them where it is (backfill at zero delay).
 // J3  What holds it back is the limit that lets it pass last, in the pool that lets it pass first; ties go to the first
 //     resource, then the first limit.
 
@@ -10,9 +10,21 @@ import { leftIn, type Account } from '../account.ts'
 import type { Blocking } from '../effect.ts'
 import { needOf, type Meter, type Use } from '../limits/meter.ts'
 import type { Pool } from '../pool.ts'
+import type { Waiting } from '../reservation.ts'
 
-/** What a blocked head will take of a pool, and when. */
-export type Reserved = { readonly units: number; readonly startAtMs: number }
+/** What somebody will take of a pool, and when: the best head that is blocked, or whom a guaranteed share serves next. */
+export type Claim = {
+  readonly kind: 'best' | 'next'
+  readonly by: Waiting
+  readonly units: number
+  readonly startAtMs: number
+}
+
+/** Claims of others than oneself count. */
+export type ClaimsOn = (pool: Pool) => readonly Claim[]
+
+/** A use that begins now, by somebody. */
+export type Trial = Use & { readonly asker: Waiting; readonly claimsOn: ClaimsOn }
 
 /** Units wanted of a resource, from the first of the pools that has them. */
 export type Want = { readonly account: Account; readonly pools: readonly Pool[]; readonly units: number }
@@ -27,13 +39,11 @@ export type Verdict =
       readonly startAtMs: number | null
     }
 
-export type ReservedOf = (pool: Pool) => Reserved | undefined
-
-export function judge(wants: readonly Want[], use: Use, reservedOf: ReservedOf): Verdict {
+export function judge(wants: readonly Want[], trial: Trial): Verdict {
   const pools: Pool[] = []
   let held: Blocking | null = null
   for (const want of wants) {
-    const { pool, blocking } = bestPool(want, use, reservedOf)
+    const { pool, blocking } = bestPool(want, trial)
     if (pool !== undefined) pools.push(pool)
     if (blocking !== null && (held === null || isLater(blocking.untilMs, held.untilMs))) held = blocking
   }
@@ -45,15 +55,15 @@ export function judge(wants: readonly Want[], use: Use, reservedOf: ReservedOf):
 type PoolChoice = { readonly pool: Pool | undefined; readonly blocking: Blocking | null }
 
 /** The first pool that admits the want, else the one that will first, and what holds it back there. */
-function bestPool({ account, pools, units }: Want, use: Use, reservedOf: ReservedOf): PoolChoice {
+function bestPool({ account, pools, units }: Want, trial: Trial): PoolChoice {
   const { closedUntilMs, resource } = account
   const closed: Blocking | null =
-    closedUntilMs > use.atMs
+    closedUntilMs > trial.atMs
       ? { resourceId: resource.id, limit: 'closed', needed: units, available: 0, untilMs: closedUntilMs }
       : null
   let best: PoolChoice = { pool: undefined, blocking: null }
   for (const pool of pools) {
-    const blocking = heldIn({ account, pool, units, held: closed }, use, reservedOf(pool))
+    const blocking = heldIn({ account, pool, units, held: closed }, trial)
     if (blocking === null) return { pool, blocking }
     if (best.blocking === null || isLater(best.blocking.untilMs, blocking.untilMs)) best = { pool, blocking }
   }
@@ -68,44 +78,47 @@ type PoolWant = {
   readonly held: Blocking | null
 }
 
-function heldIn(want: PoolWant, use: Use, reserved: Reserved | undefined): Blocking | null {
-  const { account, pool, units } = want
-  const resourceId = account.resource.id
-  let { held } = want
+function heldIn({ account, pool, units, held: closed }: PoolWant, trial: Trial): Blocking | null {
+  const { atMs } = trial
+  let held = closed
   for (let limit = 0; limit < pool.meters.length; limit += 1) {
     const meter = pool.meters[limit]
     if (meter === undefined) continue
     const needed = needOf(meter, units)
-    const available = leftIn(account, meter, limit, use.atMs)
+    const available = leftIn(account, meter, limit, atMs)
     const misses = needed > available
-    const isInTheWay = reserved !== undefined && needed > spareOf(meter, reserved, use)
-    if (!misses && !isInTheWay) continue
-    const ownMs = misses ? laterThan(use.atMs, meter.earliest(needed, use.atMs)) : use.atMs
-    const untilMs = isInTheWay ? laterOf(ownMs, reserved.startAtMs) : ownMs
+    const claimedMs = claimedUntil(meter, needed, pool, trial)
+    if (!misses && claimedMs === atMs) continue
+    const ownMs = misses ? laterThan(atMs, meter.earliest(needed, atMs)) : atMs
+    const untilMs = laterOf(ownMs, claimedMs)
     if (held === null || isLater(untilMs, held.untilMs))
-      held = { resourceId, limit, needed, available, untilMs }
+      held = { resourceId: account.resource.id, limit, needed, available, untilMs }
   }
   return held
 }
 
-/** When anybody could take anything of one of the pools: `use.atMs` where somebody may now; null where nobody can tell. */
-export function opensAt({ account, pools }: Want, use: Use, reservedOf: ReservedOf): number | null {
+/** When those have started whose start a use of `needed` would move; now where it moves none. */
+function claimedUntil(meter: Meter, needed: number, pool: Pool, trial: Trial): number {
+  let untilMs = trial.atMs
+  for (const { by, units, startAtMs } of trial.claimsOn(pool)) {
+    if (by === trial.asker || startAtMs <= untilMs) continue
+    if (needed > meter.spare(needOf(meter, units), startAtMs, trial)) untilMs = startAtMs
+  }
+  return untilMs
+}
+
+/** When anybody could take anything of one of the pools: `atMs` where somebody may now; null where nobody can tell. */
+export function opensAt({ account, pools }: Want, trial: Trial): number | null {
   let opensMs: number | null = null
   for (const pool of pools) {
-    const reserved = reservedOf(pool)
-    let poolMs: number | null = Math.max(use.atMs, account.closedUntilMs)
+    let poolMs: number | null = Math.max(trial.atMs, account.closedUntilMs)
     for (const meter of pool.meters) {
-      if (meter.available(use.atMs) < 1) poolMs = laterOf(poolMs, meter.earliest(1, use.atMs))
-      if (reserved !== undefined && spareOf(meter, reserved, use) < 1)
-        poolMs = laterOf(poolMs, reserved.startAtMs)
+      if (meter.available(trial.atMs) < 1) poolMs = laterOf(poolMs, meter.earliest(1, trial.atMs))
+      poolMs = laterOf(poolMs, claimedUntil(meter, 1, pool, trial))
     }
     if (poolMs !== null && (opensMs === null || poolMs < opensMs)) opensMs = poolMs
   }
   return opensMs
-}
-
-function spareOf(meter: Meter, { units, startAtMs }: Reserved, use: Use): number {
-  return meter.spare(needOf(meter, units), startAtMs, use)
 }
 
 /** Later; a time that nobody can tell is the latest. */

@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest'
+import {
+  coversAtMs,
+  creditAt,
+  earn,
+  newCredit,
+  slowestRate,
+  spend,
+  startClock,
+  type Terms,
+} from '../../limiter/order/credit.ts'
+import { bucket, limiter, reserve, resource, run, slots, tick, told, window } from './fixture.ts'
+
+const WHOLE = 10_000
+/** A quarter of 60 units a minute; one request takes 100 at most. */
+const TERMS: Terms = { part: 2_500, rate: { units: 60, perMs: 60_000 }, unitsMax: 100 }
+
+test('CD1 of every unit granted a part is earned, and spent by the unit', () => {
+  const credit = newCredit()
+  earn(credit, 40, TERMS)
+  expect(creditAt(credit, TERMS, 0)).toBe(10 * WHOLE)
+  spend(credit, 4)
+  expect(creditAt(credit, TERMS, 0)).toBe(6 * WHOLE)
+})
+
+test('CD2 over time its part of the rate is earned at least, and not twice', () => {
+  const credit = newCredit()
+  startClock(credit, 1_000)
+  expect(creditAt(credit, TERMS, 9_000)).toBe(2 * WHOLE)
+  earn(credit, 8, TERMS)
+  expect(creditAt(credit, TERMS, 9_000)).toBe(2 * WHOLE)
+  earn(credit, 8, TERMS)
+  expect(creditAt(credit, TERMS, 9_000)).toBe(4 * WHOLE)
+  expect(coversAtMs(credit, TERMS, 5, 9_000)).toBe(13_000)
+  expect(coversAtMs(credit, { ...TERMS, rate: null }, 5, 9_000)).toBeNull()
+})
+
+test('CD3 it never exceeds one largest request, and what was spent comes back no faster for it', () => {
+  const credit = newCredit()
+  startClock(credit, 0)
+  earn(credit, 1_000, TERMS)
+  expect(creditAt(credit, TERMS, 3_600_000)).toBe(100 * WHOLE)
+  spend(credit, 100)
+  expect(creditAt(credit, TERMS, 3_600_000)).toBe(0)
+  expect(creditAt(credit, TERMS, 3_604_000)).toBe(WHOLE)
+})
+
+test('CD2 the slowest limit decides on the rate; slots have none', () => {
+  expect(slowestRate([bucket(10, 2, 1_000), window(60, 60_000), slots(1)])).toEqual({
+    units: 60,
+    perMs: 60_000,
+  })
+  expect(slowestRate([slots(1)])).toBeNull()
+})
+
+test('D6 what a share grants next is kept for it from when its credit covers it, also from those of a higher score', () => {
+  const state = limiter(resource('gpt', [window(100, 60_000)], { guaranteedShare: 5_000 }))
+  run(state, reserve('r0', 0, 40))
+  const rich = { tier: 'enterprise', urgency: 'urgent', clientId: 'rich' } as const
+  run(state, reserve('big', 1, 70, rich))
+  // 20 are earned, 50 a minute come in, 60 are wanted and left: covered after 48 s.
+  run(state, reserve('poor', 1, 60, { tier: 'basic', urgency: 'low', clientId: 'poor' }))
+  expect(run(state, reserve('small', 2, 10, rich))).toMatchObject([{ kind: 'queued' }])
+  expect(told(run(state, tick(48_000)))).toEqual(['lease-expired r0'])
+  expect(told(run(state, tick(48_001)))).toEqual(['granted poor'])
+})
