@@ -1,5 +1,5 @@
 // The limiter in real time against rate limiters that are not ours: nginx as a token bucket and haproxy as a sliding
-// counter, each a program of its own whose own log is the account.
+// counter, each a program of its own whose own log is the account; two of npm as windows from a first hit.
 //
 // The load never ends and every call is held back for up to 200 ms on purpose. Limiters that are wrong in a usual way
 // run against the same referees: one that is not caught would mean that the referees see nothing.
@@ -12,6 +12,7 @@ import { randomFrom } from '../simulator/virtual/random.ts'
 import { program, versionOf } from './referees/debian.ts'
 import { drive, type Driven } from './referees/drive.ts'
 import { startHaproxy } from './referees/haproxy.ts'
+import { startExpress, startFlexible } from './referees/in-process.ts'
 import { startNginx } from './referees/nginx.ts'
 import { core, usualBucket, type Pacer } from './referees/pacer.ts'
 import type { Decision, Referee } from './referees/referee.ts'
@@ -24,19 +25,19 @@ const JITTER_MS = ADDED_MS + MARGIN_MS
 const MINUTE_MS = 60_000
 const SEED = 20_261_121
 
-type Contest = {
-  readonly referee: 'nginx' | 'haproxy'
-  readonly limiter: string
-  readonly pacer: () => Pacer
-  /** Use to reach without a rejection; null: has to be caught. */
-  readonly target: number | null
-  /** Use is measured over one minute from then on: what is there at the beginning is gone. */
-  readonly fromMs: number
-  readonly forMs: number
-}
-
 const NGINX = { perMinute: 6_000, capacity: 50 } as const
-const HAPROXY = { units: 3_000, windowMs: MINUTE_MS } as const
+const HAPROXY = { units: 1_200, windowMs: MINUTE_MS } as const
+const WINDOW = { units: 200, windowMs: 10_000 } as const
+
+type RefereeName = 'nginx' | 'haproxy' | 'rate-limiter-flexible' | 'express-rate-limit'
+
+/** What a steady load may take in a minute. */
+const PER_MINUTE: Readonly<Record<RefereeName, number>> = {
+  nginx: NGINX.perMinute,
+  haproxy: HAPROXY.units,
+  'rate-limiter-flexible': (WINDOW.units * MINUTE_MS) / WINDOW.windowMs,
+  'express-rate-limit': (WINDOW.units * MINUTE_MS) / WINDOW.windowMs,
+}
 
 const BUCKET: Limit = {
   type: 'token-bucket',
@@ -44,39 +45,74 @@ const BUCKET: Limit = {
   refillUnits: NGINX.perMinute,
   refillMs: MINUTE_MS,
 }
-/** A bucket with capacity + refill = limit stays under a sliding counter, whenever that began its periods. */
-const PACED_CAPACITY = 15
-const COUNTER: Limit = {
-  type: 'token-bucket',
-  capacity: PACED_CAPACITY,
-  refillUnits: HAPROXY.units - PACED_CAPACITY,
-  refillMs: HAPROXY.windowMs,
+const COUNTER: Limit = { type: 'sliding-counter', ...HAPROXY }
+const LOG: Limit = { type: 'sliding-window', ...HAPROXY }
+const FIRST_HIT: Limit = { type: 'first-hit-window', ...WINDOW }
+const CLOCK: Limit = { type: 'clock-window', ...WINDOW, phaseMs: 0 }
+
+type Contest = {
+  readonly referee: RefereeName
+  readonly limiter: string
+  readonly pacer: () => Pacer
+  /** Use to reach without a rejection; null: has to be caught. */
+  readonly target: number | null
+  /** Use is measured from then on, counted from the first arrival, for `measuredMs`; 0: it is not. */
+  readonly fromMs: number
+  readonly measuredMs: number
+  readonly forMs: number
 }
-const LOG: Limit = { type: 'sliding-window', units: HAPROXY.units, windowMs: HAPROXY.windowMs }
+
+const UNMEASURED = { fromMs: 0, measuredMs: 0 } as const
+
+const ours = (limit: Limit, jitterMs: number) => (): Pacer => core({ limits: [limit], jitterMs })
+
+const firstHits = (referee: RefereeName): readonly Contest[] => [
+  {
+    referee,
+    limiter: `ours: its window, jitter ${JITTER_MS} ms`,
+    pacer: ours(FIRST_HIT, JITTER_MS),
+    target: 0.97,
+    fromMs: 0,
+    measuredMs: MINUTE_MS,
+    forMs: MINUTE_MS,
+  },
+  {
+    referee,
+    limiter: "wrong: the clock's windows, no jitter",
+    pacer: ours(CLOCK, 0),
+    target: null,
+    ...UNMEASURED,
+    forMs: 4 * WINDOW.windowMs,
+  },
+]
 
 const CONTESTS: readonly Contest[] = [
   {
     referee: 'nginx',
     limiter: `ours: its bucket, jitter ${JITTER_MS} ms`,
-    pacer: () => core({ limits: [BUCKET], jitterMs: JITTER_MS }),
+    pacer: ours(BUCKET, JITTER_MS),
     target: 0.995,
+    // What is there at the beginning is gone by then.
     fromMs: 2_000,
+    measuredMs: MINUTE_MS,
     forMs: 2_000 + MINUTE_MS,
   },
   {
     referee: 'haproxy',
-    limiter: `ours: a bucket below it, jitter ${JITTER_MS} ms`,
-    pacer: () => core({ limits: [COUNTER], jitterMs: JITTER_MS }),
+    limiter: `ours: its counter, jitter ${JITTER_MS} ms`,
+    pacer: ours(COUNTER, JITTER_MS),
     target: 0.99,
+    // A counter begins with a burst, whose echo is in the minutes after it: two of them.
     fromMs: HAPROXY.windowMs,
-    forMs: HAPROXY.windowMs + MINUTE_MS,
+    measuredMs: 2 * MINUTE_MS,
+    forMs: HAPROXY.windowMs + 2 * MINUTE_MS,
   },
   {
     referee: 'nginx',
     limiter: 'wrong: told of no jitter',
-    pacer: () => core({ limits: [BUCKET], jitterMs: 0 }),
+    pacer: ours(BUCKET, 0),
     target: null,
-    fromMs: 2_000,
+    ...UNMEASURED,
     forMs: 10_000,
   },
   {
@@ -84,17 +120,19 @@ const CONTESTS: readonly Contest[] = [
     limiter: 'wrong: a minute as capacity, and refill',
     pacer: () => usualBucket({ capacity: NGINX.perMinute, perMinute: NGINX.perMinute }),
     target: null,
-    fromMs: 2_000,
+    ...UNMEASURED,
     forMs: 10_000,
   },
   {
     referee: 'haproxy',
     limiter: 'wrong: a window, told of no jitter',
-    pacer: () => core({ limits: [LOG], jitterMs: 0 }),
+    pacer: ours(LOG, 0),
     target: null,
-    fromMs: HAPROXY.windowMs,
+    ...UNMEASURED,
     forMs: HAPROXY.windowMs + 10_000,
   },
+  ...firstHits('rate-limiter-flexible'),
+  ...firstHits('express-rate-limit'),
 ]
 
 type Outcome = { readonly driven: Driven; readonly decisions: readonly Decision[] }
@@ -130,10 +168,12 @@ export async function referees(): Promise<void> {
 
 type Start = (() => Promise<Referee>) | Fault
 
-async function starters(): Promise<Record<Contest['referee'], Start>> {
+async function starters(): Promise<Record<RefereeName, Start>> {
   return {
     nginx: await starter('nginx', (found) => startNginx(found, NGINX)),
     haproxy: await starter('haproxy', (found) => startHaproxy(found, HAPROXY)),
+    'rate-limiter-flexible': () => startFlexible(WINDOW),
+    'express-rate-limit': () => startExpress(WINDOW),
   }
 }
 
@@ -201,15 +241,14 @@ function describe(contest: Contest, outcome: Outcome | Fault): { cells: string[]
   }
 }
 
-/** Admitted in the measured minute, over what a steady load may take in one; NaN where it did not last that long. */
-function useOf({ referee, fromMs, forMs }: Contest, decisions: readonly Decision[]): number {
-  const perMinute = referee === 'nginx' ? NGINX.perMinute : (HAPROXY.units * MINUTE_MS) / HAPROXY.windowMs
-  if (forMs < fromMs + MINUTE_MS) return Number.NaN
+/** Admitted in the measured time, over what a steady load may take in it; NaN where it is not measured. */
+function useOf({ referee, fromMs, measuredMs }: Contest, decisions: readonly Decision[]): number {
+  if (measuredMs === 0) return Number.NaN
   const beginsMs = (decisions[0]?.atMs ?? 0) + fromMs
   const admitted = decisions.filter(
-    ({ atMs, isAdmitted }) => isAdmitted && atMs > beginsMs && atMs <= beginsMs + MINUTE_MS,
+    ({ atMs, isAdmitted }) => isAdmitted && atMs >= beginsMs && atMs < beginsMs + measuredMs,
   )
-  return admitted.length / perMinute
+  return (admitted.length * MINUTE_MS) / (PER_MINUTE[referee] * measuredMs)
 }
 
 function percent(part: number): string {

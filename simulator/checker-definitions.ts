@@ -1,7 +1,7 @@
 // The referee's naive sums: every limit here is told by how much of an earlier charge is still in sight at a moment,
 // and what it carries is the sum of that over all charges, added up anew for every arrival.
 
-import { shareOf, sendingUs, sizeOf, type LimitOf, type LimitRule } from './limit-rule.ts'
+import { shareOf, UNBOUNDED, sendingUs, sizeOf, type LimitOf, type LimitRule } from './limit-rule.ts'
 import { toUs, type Ledger } from './checker-ledger.ts'
 
 type Charge = { readonly id: number; readonly atUs: number; units: number; readonly window: number }
@@ -151,13 +151,13 @@ function growing(rule: LimitOf<'slew'>): Definition {
 }
 
 function capped({ units, untilMs }: LimitOf<'spend-cap'>): Definition {
-  const windowOf = (atUs: number): number => (atUs < untilMs * 1_000 ? 0 : 1)
+  const isOver = (atUs: number): boolean => atUs >= untilMs * 1_000
   return {
-    windowOf,
-    weight: (charge, atUs) => (charge.window === windowOf(atUs) ? 1 : 0),
+    windowOf: (atUs) => atUs,
+    weight: (_charge, atUs) => (isOver(atUs) ? 0 : 1),
     isExact: true,
-    sizeAt: () => units,
-    most: (firstUs, lastUs) => units * (windowOf(lastUs) - windowOf(firstUs) + 1),
+    sizeAt: (atUs) => (isOver(atUs) ? UNBOUNDED : units),
+    most: (_firstUs, lastUs) => (isOver(lastUs) ? 0 : units),
   }
 }
 

@@ -10,7 +10,7 @@
 // quantised          `units` per `windowMs` enforced as their share in every `quantumMs`
 // concurrency        at most `slots` in flight; freed by the answer, and at once where the caller goes (`release`)
 // slew               what is above `units` per `windowMs` may grow by `growthPercent` from one `periodMs` to the next
-// spend-cap          at most `units` until `untilMs`, when it begins anew; nobody is told when
+// spend-cap          at most `units` until `untilMs`, and no limit from then on; nobody is told when
 // queue-then-expire  everything is accepted, sent at the rate, and fails where it has not begun within `ttlMs`
 // hidden-adaptive    a sliding window that is told to nobody, and whose size follows a schedule
 

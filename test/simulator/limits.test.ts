@@ -127,8 +127,8 @@ const CASES: readonly Case[] = [
     [
       [0, 10, 'admitted'],
       [4_999, 1, 'rejected', null],
-      [5_000, 10, 'admitted'],
-      [900_000, 1, 'rejected', null],
+      [5_000, 1_000, 'admitted'],
+      [5_001, 1_000, 'admitted'],
     ],
   ],
   [
