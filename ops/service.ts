@@ -2,7 +2,7 @@
 
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Client } from '@temporalio/client'
+import { Client, Connection } from '@temporalio/client'
 import { loadClientConnectConfig } from '@temporalio/envconfig'
 import { NativeConnection, Runtime } from '@temporalio/worker'
 import { pino, type Logger } from 'pino'
@@ -57,7 +57,10 @@ export async function startService({ environment, roles, log }: ServiceOptions):
   const client = new Client({ connection, namespace })
   await registerSearchAttributes(connection, namespace)
 
-  const operations = new Operations(client.workflow, {
+  // A limiter that continues as new answers "busy" for milliseconds. The native connection waits a second and more before
+  // it tries again, and would hold up everybody behind; this one leaves it to the coalescer, which tries closely.
+  const signals = await Connection.connect({ ...connectionOptions, interceptors: [] })
+  const operations = new Operations(new Client({ connection: signals, namespace }).workflow, {
     group: LIMITER_GROUP,
     historyEventsMax: HISTORY_EVENTS_MAX,
   })
@@ -105,7 +108,7 @@ export async function startService({ environment, roles, log }: ServiceOptions):
       await closeServer(server)
       await stopSweep()
       await workers?.stop()
-      await connection.close()
+      await Promise.all([connection.close(), signals.close()])
       await announcements.stop()
       await sql.end({ timeout: 2 })
     },

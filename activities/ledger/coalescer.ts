@@ -2,7 +2,7 @@
 //
 // C1  What is asked in one turn of the event loop goes together, at once while fewer than `inFlightMax` batches are
 //     under way; what comes meanwhile goes with the next one. Nobody waits for a batch to fill.
-// C2  A batch has at most `batchMax`, in the order of their arrival, and no two of the same key are under way at once.
+// C2  A batch has at most `batchMax`, in the order of their arrival; no two of the same key are under way at once.
 // C3  A batch of several that fails is tried again one by one, all at once: one's failure is nobody else's.
 // C4  At most WAITING_MAX wait; one more fails, so that a dead database costs no memory.
 
@@ -13,14 +13,15 @@ export const WAITING_MAX = 10_000
 type Options<Asked, Answer> = {
   /** Answers in the order of what was asked. May be made twice for the same (C3). */
   readonly run: (batch: readonly Asked[]) => Promise<readonly Answer[]>
-  readonly keyOf: (asked: Asked) => string
+  /** Null: it may be under way beside any other. */
+  readonly keyOf: (asked: Asked) => string | null
   readonly batchMax: number
   readonly inFlightMax: number
 }
 
 type Waiting<Asked, Answer> = {
   readonly asked: Asked
-  readonly key: string
+  readonly key: string | null
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: unknown) => void
 }
@@ -64,8 +65,9 @@ export class Coalescer<Asked, Answer> {
     const batch: Waiting<Asked, Answer>[] = []
     const left: Waiting<Asked, Answer>[] = []
     for (const one of this.#waiting) {
-      if (batch.length < this.#options.batchMax && !this.#keysInFlight.has(one.key)) {
-        this.#keysInFlight.add(one.key)
+      const isFree = one.key === null || !this.#keysInFlight.has(one.key)
+      if (batch.length < this.#options.batchMax && isFree) {
+        if (one.key !== null) this.#keysInFlight.add(one.key)
         batch.push(one)
       } else left.push(one)
     }
@@ -82,7 +84,7 @@ export class Coalescer<Asked, Answer> {
       await Promise.all(batch.map((one) => this.#answer([one]).catch(one.reject)))
     }
     this.#inFlight -= 1
-    for (const { key } of batch) this.#keysInFlight.delete(key)
+    for (const { key } of batch) if (key !== null) this.#keysInFlight.delete(key)
     this.#sendSoon()
   }
 

@@ -11,8 +11,8 @@ import type { Accuracy, RequestKind, RequestState } from '../../domain/request.t
 import { toDemand, type Demand } from '../../domain/resource.ts'
 import type { Scope } from '../../domain/scope.ts'
 import type { Blocking } from '../../limiter/effect.ts'
-import type { Queries } from './database.ts'
-import { timestamp } from './statement.ts'
+import { Coalescer, perPool } from './coalescer.ts'
+import type { Queries, Sql } from './database.ts'
 
 export type RequestRecord = {
   readonly id: string
@@ -85,8 +85,31 @@ type Row = Omit<RequestRecord, 'demand' | 'actual' | 'timeline'> & {
 }
 
 /** Null where there is none, or it was refused longer ago than V1 says. */
-export async function readRequest(sql: Queries, id: string, nowMs: number): Promise<RequestRecord | null> {
-  const [row] = await sql<Row[]>`
+export async function readRequest(sql: Sql, id: string, nowMs: number): Promise<RequestRecord | null> {
+  const record = await readsAt(sql).submit(id)
+  const isForgotten = record?.state === 'refused' && record.createdAtMs <= nowMs - REFUSED_KEPT_MS
+  return isForgotten ? null : record
+}
+
+const BATCH_MAX = 100
+const BATCHES_IN_FLIGHT_MAX = 2
+
+/** Many wait for the same announcement, and read at once. */
+const readsAt = perPool(
+  (sql) =>
+    new Coalescer<string, RequestRecord | null>({
+      run: (ids) => readRequests(sql, ids),
+      keyOf: () => null,
+      batchMax: BATCH_MAX,
+      inFlightMax: BATCHES_IN_FLIGHT_MAX,
+    }),
+)
+
+async function readRequests(
+  sql: Queries,
+  ids: readonly string[],
+): Promise<readonly (RequestRecord | null)[]> {
+  const rows = await sql<Row[]>`
     select id, kind, body_hash, client_id, tier, scope, labels, state, generation, urgency, asked_urgency,
            accuracy, template, worker, call ->> 'action' as action, max_concurrent, demand, demand_from,
            estimated_cost as "estimatedNanoUsd", actual, actual_cost as "actualNanoUsd",
@@ -104,10 +127,11 @@ export async function readRequest(sql: Queries, id: string, nowMs: number): Prom
            (select jsonb_agg(jsonb_build_object(
               'state', state, 'atMs', (extract(epoch from at) * 1000)::bigint, 'detail', detail) order by sequence)
             from (select state, at, detail, sequence from event
-                  where request_id = ${id} and state is not null order by sequence limit ${TIMELINE_MAX}) as first_events) as timeline
+                  where request_id = r.id and state is not null order by sequence limit ${TIMELINE_MAX}) as first_events) as timeline
     from request r
-    where id = ${id} and (state <> 'refused' or created_at > ${timestamp(nowMs - REFUSED_KEPT_MS)})`
-  return row === undefined ? null : fromRow(row)
+    where id = any (${ids as string[]})`
+  const records = new Map(rows.map((row) => [row.id, fromRow(row)]))
+  return ids.map((id) => records.get(id) ?? null)
 }
 
 function fromRow({ demand, actual, timeline, ...rest }: Row): RequestRecord {

@@ -7,6 +7,7 @@ import type { Attempt, Reserved } from '../../domain/settlement.ts'
 import { allowancesOf, keyOf, lockAllowances, type Allowance } from './allowances.ts'
 import type { Transaction } from './database.ts'
 import { pricesFromRows, type PriceRow } from './rows.ts'
+import { jsonb } from './statement.ts'
 
 export type RequestUse = {
   /** In order. */
@@ -33,11 +34,14 @@ type Row = {
   readonly prices: Readonly<Record<string, PriceRow | null>> | null
 }
 
+/** Resources beside those that were reserved or used, by request. */
+type Also = Readonly<Record<string, readonly string[]>>
+
 /** By request. Prices are those in force at admission, for all that was reserved or used, and for `also`. */
 export async function readUses(
   tx: Transaction,
   requestIds: readonly string[],
-  also: readonly string[] = [],
+  also: Also = {},
 ): Promise<ReadonlyMap<string, RequestUse>> {
   const rows = await tx<Row[]>`
     select r.id, r.demand, r.estimated_cost, coalesce(r.defer_until, r.created_at) as priced_at,
@@ -49,19 +53,15 @@ export async function readUses(
                   union
                   select jsonb_object_keys(a.consumed) from attempt a where a.request_id = r.id
                   union
-                  select unnest(${also as string[]}::text[])) as used) as prices
+                  select jsonb_array_elements_text(${jsonb(also)}::jsonb -> r.id)) as used) as prices
     from request r
     where r.id = any (${requestIds as string[]})`
   return await fromRows(tx, rows)
 }
 
 /** The same of one request, which is there. */
-export async function readUse(
-  tx: Transaction,
-  requestId: string,
-  also: readonly string[] = [],
-): Promise<RequestUse> {
-  const use = (await readUses(tx, [requestId], also)).get(requestId)
+export async function readUse(tx: Transaction, requestId: string): Promise<RequestUse> {
+  const use = (await readUses(tx, [requestId])).get(requestId)
   if (use === undefined) throw new Error(`there is no request ${requestId}`)
   return use
 }

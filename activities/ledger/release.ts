@@ -1,20 +1,18 @@
-// The end of a reservation, told by its holder: what it used is booked, its holds are given back.
+// The end of reservations, told by their holders: what was used is booked, holds are given back.
 //
 // R1  Once: the same content again gives the same answer, another content is a conflict.
 // R2  Unknown use keeps the holds; it is booked as assumed later (settle-unknown.ts), and corrected by a later release.
 // R3  After the lease has ended it is taken once, as late: what was booked then is corrected.
+// R4  Those that come together are one transaction; their rows are locked in the order of their ids.
 
 import { nano, type NanoUsd } from '../../domain/money.ts'
-import type { Occasion } from '../../domain/price.ts'
 import type { ReservationOutcome } from '../../domain/report.ts'
-import { isFinal, type RequestKind, type RequestState } from '../../domain/request.ts'
-import { fromDemand, toDemand, type Demand } from '../../domain/resource.ts'
-import { bookingOf, correctionOf, type Attempt, type Booking } from '../../domain/settlement.ts'
-import { book } from './book.ts'
+import type { RequestKind, RequestState } from '../../domain/request.ts'
+import { toDemand, type Demand } from '../../domain/resource.ts'
+import { Coalescer, perPool } from './coalescer.ts'
 import type { Sql, Transaction } from './database.ts'
-import { lockHolds } from './lock-holds.ts'
-import { readUse, type RequestUse } from './read-use.ts'
-import { jsonb, timestamp } from './statement.ts'
+import { settleReleases, type HeldRow } from './settle-releases.ts'
+import { timestamp } from './statement.ts'
 
 export type Release = {
   readonly reservationId: string
@@ -43,37 +41,77 @@ export type Released =
   /** The result of an execution's worker: its workflow settles it. */
   | { readonly kind: 'execution'; readonly state: RequestState; readonly clientId: string }
 
-type Row = {
-  readonly demand: Readonly<Record<string, number>>
+const BATCH_MAX = 100
+/** While one commits, the next one is read. */
+const BATCHES_IN_FLIGHT_MAX = 2
+
+type Told = { readonly given: Release; readonly atMs: number }
+
+export async function release(sql: Sql, given: Release, atMs: number): Promise<Released> {
+  return await releasesAt(sql).submit({ given, atMs })
+}
+
+const releasesAt = perPool(
+  (sql) =>
+    new Coalescer<Told, Released>({
+      run: (told) => sql.begin((tx) => releaseTogether(tx, told)),
+      keyOf: ({ given }) => given.reservationId,
+      batchMax: BATCH_MAX,
+      inFlightMax: BATCHES_IN_FLIGHT_MAX,
+    }),
+)
+
+/** In the order of what was told, each of another reservation. */
+async function releaseTogether(tx: Transaction, told: readonly Told[]): Promise<readonly Released[]> {
+  const rows = await lock(
+    tx,
+    told.map(({ given }) => given.reservationId),
+  )
+  const found = told.map((one) => ({ ...one, row: rows.get(one.given.reservationId) }))
+  const known = found.map(({ given, row }) => withoutBooking(given, row))
+  const unknown = found.flatMap(({ row }, nth) =>
+    known[nth]?.kind === 'held' && row !== undefined ? [row] : [],
+  )
+  await keepHeld(tx, unknown, Math.max(...told.map(({ atMs }) => atMs)))
+  const toSettle = found.flatMap(({ given, atMs, row }, nth) =>
+    known[nth] === null && row !== undefined ? [{ given, atMs, row }] : [],
+  )
+  const settled = await settleReleases(tx, toSettle)
+  return found.map(({ given }, nth) => {
+    const released = known[nth] ?? settled.get(given.reservationId)
+    if (released === undefined) throw new Error(`${given.reservationId} was not settled`)
+    return released
+  })
+}
+
+type Row = HeldRow & {
   readonly kind: RequestKind
   readonly clientId: string
-  readonly state: RequestState
-  readonly generation: number
-  readonly admission: number
   readonly grantedAt: number | null
   readonly releaseHash: string | null
   readonly isLate: boolean
   readonly actual: Readonly<Record<string, number>> | null
-  readonly actualCost: number | null
 }
 
-export async function release(sql: Sql, given: Release, atMs: number): Promise<Released> {
-  return await sql.begin(async (tx) => {
-    const [row] = await tx<Row[]>`
-      select kind, client_id, state, generation, admission, granted_at, release_hash, is_late, actual, actual_cost,
-             demand
-      from request where id = ${given.reservationId} and state <> 'refused' for no key update`
-    if (row === undefined) return { kind: 'unknown' }
-    const { state, generation } = row
-    if (row.kind === 'execution') return { kind: 'execution', state, clientId: row.clientId }
-    if (row.releaseHash !== null) return repeated(row, given)
-    if (row.grantedAt === null) return { kind: 'not-granted', state }
-    if (given.outcome === 'unknown') {
-      await keepHeld(tx, given, row, atMs)
-      return { kind: 'held', generation }
-    }
-    return await settle(tx, given, row, atMs)
-  })
+async function lock(tx: Transaction, ids: readonly string[]): Promise<ReadonlyMap<string, Row>> {
+  const rows = await tx<Row[]>`
+    select id, kind, client_id, state, generation, admission, granted_at, release_hash, is_late, actual, actual_cost,
+           demand
+    from request
+    where id = any (${ids as string[]}) and state <> 'refused'
+    order by id
+    for no key update`
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+/** The answer where nothing is booked; null where it is. */
+function withoutBooking(given: Release, row: Row | undefined): Released | null {
+  if (row === undefined) return { kind: 'unknown' }
+  const { state, generation } = row
+  if (row.kind === 'execution') return { kind: 'execution', state, clientId: row.clientId }
+  if (row.releaseHash !== null) return repeated(row, given)
+  if (row.grantedAt === null) return { kind: 'not-granted', state }
+  return given.outcome === 'unknown' ? { kind: 'held', generation } : null
 }
 
 function repeated(row: Row, { contentHash }: Release): Released {
@@ -90,77 +128,18 @@ function repeated(row: Row, { contentHash }: Release): Released {
   }
 }
 
-/** R2. What the holder had told so far is no longer the last word. */
-async function keepHeld(tx: Transaction, { reservationId }: Release, row: Row, atMs: number): Promise<void> {
-  if (row.actualCost !== null) return
+/** R2. What the holders had told so far is no longer the last word; what was booked already stays. */
+async function keepHeld(tx: Transaction, rows: readonly Row[], atMs: number): Promise<void> {
+  const ids = rows.filter(({ actualCost }) => actualCost === null).map(({ id }) => id)
+  if (ids.length === 0) return
   await tx`
     with held as (
       update request set outcome = 'unknown'
-      where id = ${reservationId} and outcome is null
+      where id = any (${ids}) and outcome is null
       returning id, generation
     )
     insert into attempt (request_id, attempt, generation, begun_at, use)
     select id, 1, generation, ${timestamp(atMs)}, 'unknown' from held
     on conflict (request_id, attempt) do update
     set use = 'unknown', consumed = null, cost = null, reported_at = null, begun_at = excluded.begun_at`
-}
-
-async function settle(tx: Transaction, given: Release, row: Row, atMs: number): Promise<Released> {
-  const { reservationId, costNanoUsd, outcome, contentHash } = given
-  const consumed = given.actual ?? row.demand
-  const [use, holds] = await Promise.all([
-    readUse(tx, reservationId, Object.keys(consumed)),
-    lockHolds(tx, [reservationId]),
-  ])
-  const attempt: Attempt = {
-    attempt: 1,
-    generation: row.generation,
-    use: { kind: 'reported', consumed, costNanoUsd },
-  }
-  const before = row.actualCost === null ? null : await bookedBefore(tx, reservationId, use)
-  const now = bookingOf(attempt, { ...use.reserved, occasion: before?.occasion ?? use.reserved.occasion })
-  await tx`
-    insert into attempt (request_id, attempt, generation, begun_at, reported_at, use, consumed, cost)
-    values (${reservationId}, 1, ${row.generation}, ${timestamp(row.grantedAt)}, ${timestamp(atMs)}, 'reported',
-            ${jsonb(consumed)}, ${costNanoUsd})
-    on conflict (request_id, attempt) do update
-    set reported_at = excluded.reported_at, use = 'reported', consumed = excluded.consumed, cost = excluded.cost`
-  // Booked before where the lease ended with a running total, or where unknown use was assumed.
-  const bookings: readonly Booking[] = [before === null ? now : correctionOf(before.booking, now)]
-  const { allowances } = use
-  await book(tx, [{ requestId: reservationId, admission: row.admission, bookings, allowances }], holds, atMs)
-
-  const late = row.state === 'expired'
-  const ending = outcome === 'failure' ? 'failed' : 'completed'
-  const state = isFinal(row.state) ? row.state : ending
-  await tx`
-    with settled as (
-      update request
-      set state = ${state}, ended_at = coalesce(ended_at, ${timestamp(atMs)}), outcome = ${outcome},
-          release_hash = ${contentHash}, is_late = ${late}, actual = ${jsonb(fromDemand(now.units))},
-          actual_cost = ${now.costNanoUsd}
-      where id = ${reservationId}
-      returning id
-    )
-    insert into event (request_id, state, at)
-    select id, ${state}, ${timestamp(atMs)} from settled where ${!isFinal(row.state)}`
-  const { units: settled, costNanoUsd: cost } = now
-  return { kind: 'settled', settled, costNanoUsd: cost, late, replayed: false, generation: row.generation }
-}
-
-type Before = { readonly booking: Booking; readonly occasion: Occasion }
-
-/** What was booked, and what is free for what replaces it: the rest of the month and what was given to it already. */
-async function bookedBefore(tx: Transaction, id: string, use: RequestUse): Promise<Before | null> {
-  const { attempts, reserved } = use
-  const [attempt] = attempts
-  if (attempt === undefined) return null
-  const rows = await tx<{ item: string; freeUnits: number }[]>`
-    select item, free_units from cost_line where request_id = ${id} and attempt = 1 and free_units > 0`
-  const given = Object.fromEntries(rows.map(({ item, freeUnits }) => [item, freeUnits]))
-  const { atMs, freeUnits: left } = reserved.occasion
-  const freeUnits = { ...left }
-  for (const [item, units] of Object.entries(given)) freeUnits[item] = (left[item] ?? 0) + units
-  const booking = bookingOf(attempt, { ...reserved, occasion: { atMs, freeUnits: given } })
-  return { booking, occasion: { atMs, freeUnits } }
 }

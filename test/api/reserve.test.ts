@@ -181,7 +181,7 @@ describe('what does not fit now', () => {
       status: 200,
       body: { requestId: 'two', points: 20 },
     })
-    expect(await position()).toBe(1)
+    await eventually(async () => (await position()) === 1)
     const batch = await api.post('/internal/queue/batch', {
       operations: [
         { op: 'cancel', requestId: 'one' },
