@@ -2,8 +2,8 @@
 //
 // Clients of all tiers wait for one resource (bucket, window and slots). In rounds, as many settle as arrive, so that as
 // many wait all the time: every settlement frees a slot and grants the next. `settle` is a settlement while the limiter
-// is paused, `grant` a grant of those that follow in one pass when it goes on. Figures are microseconds of processor
-// time a decision, beside a heap of the same size in the same run.
+// is paused, `grant` a grant of those that follow in one pass when it goes on. Figures are microseconds of wall
+// time a decision in the median round, beside a heap of the same size in the same run.
 
 import { URGENCIES } from '../../domain/priority.ts'
 import { RESOURCE_DEFAULTS, type Resource } from '../../domain/resource.ts'
@@ -11,6 +11,7 @@ import type { LimiterEvent, Reserve } from '../../limiter/event.ts'
 import { createState, encode, restore, type LimiterState } from '../../limiter/state.ts'
 import { step } from '../../limiter/step.ts'
 import { check, placement } from '../../limiter/view.ts'
+import { quantile } from '../load.ts'
 import { heapFloor, micros } from './processor.ts'
 
 const CLIENTS = 10_000
@@ -100,32 +101,46 @@ function arrival(nth: number, atMs: number): Reserve {
 
 export function measureCore(waiting: number): Row {
   const scene = new Scene(waiting)
-  const sums = { steady: 0, arriving: 0, settling: 0, granting: 0, cancelling: 0 }
+  const sums = {
+    steady: newFloats(),
+    arriving: newFloats(),
+    settling: newFloats(),
+    granting: newFloats(),
+    cancelling: newFloats(),
+  }
   for (let round = 0; round < ROUNDS; round += 1) {
-    sums.steady += micros(PER_ROUND, () => scene.settle())
-    sums.arriving += micros(PER_ROUND, () => scene.arrive())
+    sums.steady.push(micros(PER_ROUND, () => scene.settle()))
+    sums.arriving.push(micros(PER_ROUND, () => scene.arrive()))
     scene.pause(true)
-    sums.settling += micros(SLOTS, () => scene.settle())
-    sums.granting += micros(1, () => scene.pause(false)) / SLOTS
+    sums.settling.push(micros(SLOTS, () => scene.settle()))
+    sums.granting.push(micros(1, () => scene.pause(false)) / SLOTS)
     for (let at = 0; at < SLOTS; at += 1) scene.arrive()
-    sums.cancelling += micros(PER_ROUND, (at) => scene.cancel(at * 2))
+    sums.cancelling.push(micros(PER_ROUND, (at) => scene.cancel(at * 2)))
     for (let at = 0; at < PER_ROUND; at += 1) scene.arrive()
   }
-  const mean = (sum: number): string => (sum / ROUNDS).toFixed(2)
+  const median = (rounds: readonly number[]): string =>
+    quantile(
+      rounds.toSorted((a, b) => a - b),
+      0.5,
+    ).toFixed(2)
   const placing = micros(2_000, (at) => scene.place((at * 37) % (waiting / 2)))
   const checking = micros(2_000, () => scene.check())
   return {
     waiting,
-    'settle + grant': mean(sums.steady),
-    settle: mean(sums.settling),
-    grant: mean(sums.granting),
-    reserve: mean(sums.arriving),
-    cancel: mean(sums.cancelling),
+    'settle + grant': median(sums.steady),
+    settle: median(sums.settling),
+    grant: median(sums.granting),
+    reserve: median(sums.arriving),
+    cancel: median(sums.cancelling),
     position: placing.toFixed(2),
     check: checking.toFixed(2),
     'heap floor': heapFloor(waiting, 20_000).toFixed(2),
     ...measureState(scene.state),
   }
+}
+
+function newFloats(): number[] {
+  return []
 }
 
 function measureState(state: LimiterState): Row {
