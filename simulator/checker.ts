@@ -8,7 +8,7 @@
 //     the scenario made up without cause are nobody's.
 // K4  Entries are numbered one after the other and their times never go back: a line that was taken out is a gap.
 // K5  What the log says was left is what the referee finds left: a line that was doubled, or one that was changed,
-//     is a miscount.
+//     is a miscount. A log may leave out what was left.
 
 import { count, noteUse, openGroups, ROUNDING, useOf } from './checker-tallies.ts'
 import type { CheckedGroup, LimitUse, Tally } from './checker-tallies.ts'
@@ -181,7 +181,8 @@ function judgeOrder(entry: Entry, last: Entry | null, report: Report): void {
 function judgeRemaining(group: CheckedGroup, entry: Arrival, report: Report): void {
   for (const [index, tally] of group.tallies.entries()) {
     const left = tally.ledger.sizeAt(entry.atMs) - tally.ledger.load(entry.atMs)
-    const told = entry.remaining[index] ?? Number.NaN
+    const told = entry.remaining[index]
+    if (told === undefined) continue
     const rounding = tally.ledger.isExact ? 0 : ROUNDING
     if (told >= Math.floor(left - rounding) && told <= Math.floor(left + rounding)) continue
     report('miscount', entry, { name: tally.name, detail: `${told} left, expected ${left.toFixed(3)}` })
