@@ -5,6 +5,7 @@ import type { Announcements } from '../activities/announcements.ts'
 import type { Sql } from '../activities/ledger/database.ts'
 import type { ExecutionAsk } from '../domain/ask.ts'
 import type { LimiterState } from '../limiter/state.ts'
+import type { TokenCounter } from './tokens/counter.ts'
 import type { LimiterOperation, WorkerResult } from '../workflows/messages.ts'
 
 export type ApiContext = {
@@ -12,6 +13,7 @@ export type ApiContext = {
   readonly announcements: Pick<Announcements, 'waitFor'>
   readonly operations: OperationsEdge
   readonly temporal: TemporalEdge
+  readonly tokens: Pick<TokenCounter, 'countAsked'>
   /** The limiter's published state; read only, its times are the limiter's own. */
   readonly limiterView: () => Promise<LimiterState>
   /** SHA-256, hex, of the first admin key. */

@@ -8,26 +8,23 @@
 import type { WorkerCall } from './admission.ts'
 import type { Ask, ExecutionAsk } from './ask.ts'
 import { concurrencyOf, type Client } from './client.ts'
-import { estimateOf, type DemandSource } from './estimate.ts'
+import { estimateOf, type DemandSource, type Known } from './estimate.ts'
 import type { Refusal } from './failure.ts'
 import type { NanoUsd } from './money.ts'
 import { carve, impossibleIn, type Asker } from './pool.ts'
 import { priceDemand, type Prices } from './price.ts'
 import { cappedUrgency, priorityOf, type Urgency } from './priority.ts'
 import * as refusals from './refusals.ts'
-import { RESOURCE_DEFAULTS, type Demand, type Resource } from './resource.ts'
+import { RESOURCE_DEFAULTS, type Demand } from './resource.ts'
 import type { Template } from './template.ts'
 import type { Tier } from './tier.ts'
 import type { Worker } from './worker.ts'
 
 /** What the ledger knows of the names in an ask; null or absent where it knows nothing. */
-export type Facts = {
+export type Facts = Known & {
   readonly configVersion: number
   readonly client: Client | null
   readonly tier: Tier | null
-  readonly template: Template | null
-  readonly worker: Worker | null
-  readonly resources: Readonly<Record<string, Resource>>
   readonly prices: Prices
 }
 
@@ -65,9 +62,10 @@ export function judge(ask: Ask, facts: Facts, atMs: number): Judgement {
   const call = ask.kind === 'execution' ? callOf(ask, { client, tier, template, worker }) : null
   if (call?.kind === 'refused') return call
 
-  const { demand, from } = estimateOf(ask, template, worker)
   const urgency = cappedUrgency(ask.urgency, client.priorityMax)
-  const no = refusalOfDemand(demand, facts, { clientId: client.id, urgency })
+  const asker = { clientId: client.id, urgency }
+  const { demand, from } = estimateOf(ask, facts, asker)
+  const no = refusalOfDemand(demand, facts, asker)
   if (no !== null) return refused(no)
   const cost = costOfAsk(ask, demand, facts.prices, pricedAtMs(ask, atMs))
   if (cost.kind === 'refused') return cost

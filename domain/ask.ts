@@ -23,6 +23,8 @@ export type ExecutionAsk = Asked & {
   readonly worker: string | null
   readonly action: string | null
   readonly input: Json
+  /** Of the input's text; null where nobody counted, because `resources` says what is needed. */
+  readonly inputTokens: number | null
   readonly accuracy: Accuracy
   /** Null: the template's, else the worker's typical needs. */
   readonly resources: Readonly<Record<string, number>> | null

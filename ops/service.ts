@@ -18,6 +18,7 @@ import { applyCatalogue, loadCatalogue } from '../api/catalogue.ts'
 import type { ApiContext, TemporalEdge } from '../api/context.ts'
 import { hashKey } from '../api/keys.ts'
 import { Problem } from '../api/problem.ts'
+import { TokenCounter } from '../api/tokens/counter.ts'
 import { LIMITER_GROUP } from '../workflows/messages.ts'
 import { registerEcho } from './echo.ts'
 import { registerSearchAttributes } from './search-attributes.ts'
@@ -74,14 +75,19 @@ export async function startService({ environment, roles, log }: ServiceOptions):
   }
 
   let server: Server | null = null
+  let tokens: TokenCounter | null = null
   let stopSweep = (): Promise<void> => Promise.resolve()
   if (roles.includes('api')) {
+    tokens = new TokenCounter()
+    // The vocabulary is read before the first request needs it.
+    void tokens.count('ready')
     const requests = new Requests(client, { isEager: roles.includes('worker') })
     const api: ApiContext = {
       sql,
       announcements,
       operations,
       temporal: temporalEdge(requests, { connection, namespace, environment }),
+      tokens,
       limiterView: () => view.current(),
       adminKeyHash: hashKey(required(environment, 'RM_ADMIN_KEY')),
       log,
@@ -107,6 +113,7 @@ export async function startService({ environment, roles, log }: ServiceOptions):
     async stop() {
       await closeServer(server)
       await stopSweep()
+      await tokens?.close()
       await workers?.stop()
       await Promise.all([connection.close(), signals.close()])
       await announcements.stop()

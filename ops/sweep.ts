@@ -2,6 +2,7 @@
 // idempotent, so that several processes do no harm.
 
 import { rollUpUsage } from '../activities/ledger/roll-up-usage.ts'
+import { learnUse } from '../activities/ledger/learn-use.ts'
 import { settleUnknown } from '../activities/ledger/settle-unknown.ts'
 import type { ApiContext } from '../api/context.ts'
 import { resendLost } from '../api/resend.ts'
@@ -20,12 +21,14 @@ export function startSweep(context: ApiContext): () => Promise<void> {
   }
 }
 
-/** Reservations that the limiter was never told of are sent again; use that nobody told is booked after its day. */
+/** Reservations that the limiter was never told of are sent again; use that nobody told is booked after its day; what
+ * was used is learned from. */
 async function sweep(context: ApiContext): Promise<void> {
   const { sql, log } = context
   try {
     const sent = await resendLost(context)
     if (sent.length > 0) log.warn({ ids: sent }, 'reservations were sent to the limiter again')
+    await learnUse(sql)
     const settled = await settleUnknown(sql, Date.now())
     await rollUpUsage(sql)
     if (settled.length > 0) log.warn({ ids: settled }, 'use that nobody told was booked as assumed')

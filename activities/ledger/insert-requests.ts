@@ -58,6 +58,7 @@ const COLUMNS = {
   max_concurrent: 'integer',
   demand: 'jsonb',
   demand_from: 'text',
+  input_tokens: 'bigint',
   estimated_cost: 'bigint',
   config_version: 'bigint',
   created_at: 'timestamptz',
@@ -176,6 +177,7 @@ function rowOfAsk(ask: Ask): RequestRow {
     asked_urgency: ask.urgency,
     accuracy: ask.kind === 'execution' ? ask.accuracy : null,
     template: ask.kind === 'execution' ? ask.template : null,
+    input_tokens: ask.kind === 'execution' ? ask.inputTokens : null,
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Ask } from '../../domain/ask.ts'
 import { pricedAtMs, type Facts } from '../../domain/admit.ts'
 import type { Client } from '../../domain/client.ts'
+import type { LearnedUse } from '../../domain/estimate.ts'
 import type { RequestState } from '../../domain/request.ts'
 import type { Resource } from '../../domain/resource.ts'
 import { ancestorPaths } from '../../domain/scope.ts'
@@ -38,6 +39,8 @@ type Row = {
   readonly prices: ById<Readonly<Record<string, PriceRow | null>>>
   readonly budgets: readonly BudgetRow[] | null
   readonly previous: ById<Previous>
+  /** By the place of the ask. */
+  readonly learned: ById<Readonly<Record<string, LearnedUse>>>
 }
 
 /** In the order of the arrivals. */
@@ -50,12 +53,14 @@ export async function readFacts(sql: Queries, arrivals: readonly Arrival[]): Pro
     template: ask.kind === 'execution' ? ask.template : null,
     worker: ask.kind === 'execution' ? ask.worker : null,
     resources: ask.resources ?? {},
+    isEstimated: ask.resources === null,
     pricedAt: timestamp(pricedAtMs(ask, atMs)),
   }))
   const [row] = await sql<[Row]>`
     with asked as (
       select * from jsonb_to_recordset(${jsonb(asked)}) as asked
-        (nth integer, id text, client text, template text, worker text, resources jsonb, "pricedAt" timestamptz)
+        (nth integer, id text, client text, template text, worker text, resources jsonb, "isEstimated" boolean,
+         "pricedAt" timestamptz)
     ), asked_template as (
       select id, definition from template where id in (select template from asked)
     ), asked_worker as (
@@ -88,7 +93,11 @@ export async function readFacts(sql: Queries, arrivals: readonly Arrival[]): Pro
        from budget
        where scope = any (${[...new Set(paths.flat())]}) and (is_active or source = 'tier')) as budgets,
       (select jsonb_object_agg(id, jsonb_build_object('state', state, 'generation', generation))
-       from request where id in (select id from asked)) as previous`
+       from request where id in (select id from asked)) as previous,
+      (select jsonb_object_agg(nth, of_subject)
+       from (select nth, jsonb_object_agg(resource_id, to_learned(l)) as of_subject
+             from asked join learned_use l on subject = learning_subject(template, worker)
+             where "isEstimated" group by nth) as learned) as learned`
   const scopes = Map.groupBy(row.budgets ?? [], ({ scope }) => scope)
   return arrivals.map(({ ask }, nth) => ({
     facts: factsOf(row, ask, nth),
@@ -109,6 +118,7 @@ function factsOf(row: Row, ask: Ask, nth: number): Facts {
     worker,
     resources: bare(row.resources ?? {}),
     prices: bare(pricesFromRows(row.prices?.[nth] ?? {})),
+    learned: bare(row.learned?.[nth] ?? {}),
   }
 }
 

@@ -2,12 +2,18 @@
 
 import type { ExecutionAsk, ReservationAsk } from '../../domain/ask.ts'
 import { parseUsd, type NanoUsd } from '../../domain/money.ts'
-import type { ExecuteBody, ReserveBody } from '../schema/requests.ts'
+import { NO_SCOPE } from '../../domain/scope.ts'
+import type { EstimateBody, ExecuteBody, ReserveBody } from '../schema/requests.ts'
 import { fromIsoOrNull } from './time.ts'
 
 type Identity = { readonly id: string; readonly bodyHash: string }
 
-export function executionAsk(body: ExecuteBody, { id, bodyHash }: Identity): ExecutionAsk {
+type CountedIdentity = Identity & { readonly inputTokens: number | null }
+
+export function executionAsk(
+  body: ExecuteBody,
+  { id, bodyHash, inputTokens }: CountedIdentity,
+): ExecutionAsk {
   const {
     clientId,
     template,
@@ -30,6 +36,7 @@ export function executionAsk(body: ExecuteBody, { id, bodyHash }: Identity): Exe
     worker,
     action,
     input,
+    inputTokens,
     urgency,
     accuracy,
     resources,
@@ -62,4 +69,29 @@ export function reservationAsk(body: ReserveBody, { id, bodyHash }: Identity): R
 /** The schema has checked that text is an amount of USD. */
 export function usdOrNull(text: string | null): NanoUsd | null {
   return text === null ? null : parseUsd(text)
+}
+
+/** What is asked of an estimate, as the request that it is about. */
+export function estimateAsk(body: EstimateBody, inputTokens: number | null): ExecutionAsk {
+  const { clientId = '', template, worker, resources, input } = body
+  return {
+    kind: 'execution',
+    id: '',
+    bodyHash: '',
+    clientId,
+    template,
+    worker,
+    action: null,
+    input,
+    inputTokens,
+    urgency: 'normal',
+    accuracy: 'standard',
+    resources,
+    maxWaitMs: null,
+    labels: {},
+    scope: NO_SCOPE,
+    deadlineMs: null,
+    deferUntilMs: null,
+    maxCostNanoUsd: null,
+  }
 }

@@ -6,6 +6,7 @@ import { adminRoutes } from './admin.ts'
 import { budgetRoutes } from './budgets.ts'
 import { configRoutes } from './config.ts'
 import { costRoutes } from './cost.ts'
+import { estimateRoutes } from './estimate.ts'
 import { eventRoutes } from './events.ts'
 import { executeRoutes } from './execute.ts'
 import { figureRoutes } from './figures.ts'
@@ -30,6 +31,7 @@ export const ROUTES: readonly Route[] = [
   ...aboutRoutes,
   ...figureRoutes,
   ...queueRoutes,
+  ...estimateRoutes,
   ...costRoutes,
   ...usageRoutes,
   ...adminRoutes,

@@ -67,10 +67,9 @@ export async function submitted(call: Call<unknown, unknown, requests.ExecuteBod
   const { context, caller, body, rawBody, request } = call
   mustActFor(caller, body.clientId)
   const id = idOf(request, { member: 'requestId', given: body.requestId })
-  return await submit(
-    context,
-    executionAsk(body, { id, bodyHash: bodyHash(rawBody, { member: 'requestId' }) }),
-  )
+  const inputTokens = (await context.tokens.countAsked(body))?.tokens ?? null
+  const identity = { id, bodyHash: bodyHash(rawBody, { member: 'requestId' }), inputTokens }
+  return await submit(context, executionAsk(body, identity))
 }
 
 /** The request once it has ended within `waitMs`, else null. */

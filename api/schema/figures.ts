@@ -118,12 +118,27 @@ export const currentUsage = z
   })
   .meta({ id: 'CurrentUsage' })
 
+const learnedUse = z.strictObject({
+  samples: p.count.meta({ description: 'Calls that were looked at, at most the last 200 requests' }),
+  p50: p.count,
+  p90: p.count.meta({ description: 'Units that nine of ten calls kept to' }),
+  overheadP90: z.int().nullable().meta({ description: 'Beyond the tokens counted in the input' }),
+  errorPercentP50: z.int().nullable().meta({ description: 'Reserved less used, in percent of the used' }),
+  errorPercentP90: z.int().nullable(),
+})
+
 export const costEstimate = z
   .strictObject({
-    resources: p.units,
-    minUsd: p.usdTold,
-    expectedUsd: p.usdTold,
-    maxUsd: p.usdTold,
+    resources: p.units.meta({ description: 'What admission would reserve' }),
+    from: z.enum(['request', 'template', 'worker']),
+    inputTokens: z
+      .strictObject({ tokens: p.count, by: z.enum(['count', 'length']) })
+      .nullable()
+      .meta({ description: 'Of the input; null where `resources` says what is needed' }),
+    declaredOutputTokens: p.count.nullable().meta({ description: 'The greatest output limit in the input' }),
+    minUsd: p.usdTold.meta({ description: 'The input alone' }),
+    expectedUsd: p.usdTold.meta({ description: 'What admission would hold: the sum of the lines' }),
+    maxUsd: p.usdTold.meta({ description: 'The most that the worker says it takes' }),
     lines: z.array(
       z.strictObject({
         resource: z.string(),
@@ -134,6 +149,9 @@ export const costEstimate = z
         effectiveFrom: time,
       }),
     ),
+    learned: z.record(z.string(), learnedUse).meta({
+      description: 'What earlier calls of the template, or of the worker without one, used, by resource',
+    }),
   })
   .meta({ id: 'CostEstimate' })
 

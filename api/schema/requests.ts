@@ -105,6 +105,7 @@ export const estimate = z
     template: p.id.nullable().default(null),
     worker: p.id.nullable().default(null),
     resources: demanded.nullable().default(null),
+    input: p.json.default(null).meta({ description: 'Its tokens are counted where `resources` is left out' }),
   })
   .superRefine((body, context) => {
     const given = [body.template, body.worker, body.resources].filter((value) => value !== null).length
@@ -144,3 +145,4 @@ export const executionsQuery = z.strictObject({
 export type ExecuteBody = z.infer<typeof execute>
 export type ReserveBody = z.infer<typeof reserve>
 export type KeyScope = z.infer<typeof keyScope>
+export type EstimateBody = z.infer<typeof estimate>

@@ -1,8 +1,9 @@
 // `npm run prices`: which prices hold, why something costs what it costs, and what a catalogue of list prices would
-// change. Works on the ledger of DATABASE_URL, else on that of the `npm start` that runs.
+// change; and how good the estimates were. Works on the ledger of DATABASE_URL, else on that of the `npm start` that runs.
 
 import { Command, InvalidArgumentError } from 'commander'
 import { openDatabase, type Sql } from '../../activities/ledger/database.ts'
+import { listLearned } from '../../activities/ledger/learn-use.ts'
 import { listPrices, pricesAt } from '../../activities/ledger/read-config.ts'
 import { formatUsd } from '../../domain/money.ts'
 import { priceDemand } from '../../domain/price.ts'
@@ -11,7 +12,7 @@ import { explain, Fault } from '../fault.ts'
 import { ledgerUrl } from '../ledger-url.ts'
 import { CATALOGUE } from './catalogue.ts'
 import { applyImport, configuredModels, planImport } from './import.ts'
-import { explainLine, importTable, priceTable } from './tables.ts'
+import { explainLine, importTable, learnedTable, priceTable } from './tables.ts'
 
 type At = { readonly at: number; readonly client?: string; readonly json?: true }
 
@@ -56,6 +57,17 @@ program
   .option('--apply', 'add the rows that differ')
   .option('--json', 'print JSON')
   .action((options: ImportOptions) => onLedger((sql) => importPrices(sql, options)))
+
+program
+  .command('estimates')
+  .description('what was learned from earlier calls, and how far off their estimates were')
+  .option('--json', 'print JSON')
+  .action(({ json }: { readonly json?: true }) =>
+    onLedger(async (sql) => {
+      const learned = await listLearned(sql)
+      console.log(json === true ? JSON.stringify(learned, null, 2) : learnedTable(learned))
+    }),
+  )
 
 await program.parseAsync()
 

@@ -1,6 +1,7 @@
 // Prices as a person reads them.
 
 import Table from 'cli-table3'
+import type { LearnedOf } from '../../activities/ledger/learn-use.ts'
 import { costOf, exactCostOf, formatUsd } from '../../domain/money.ts'
 import type { CostLine, Price, PriceTerms } from '../../domain/price.ts'
 import type { Rate, Window } from '../../domain/price-rate.ts'
@@ -23,6 +24,25 @@ export function importTable({ differences }: ImportPlan): string {
     if (kind === 'same') continue
     const now = before === null ? 'no price' : [before.perUnitUsd, describeTerms(before)].join(' ').trim()
     table.push([kind, row.resourceId, now, row.perUnitUsd, day(row.effectiveFromMs), describeTerms(row)])
+  }
+  return table.toString()
+}
+
+export function learnedTable(learned: readonly LearnedOf[]): string {
+  const head = [
+    'of',
+    'resource',
+    'calls',
+    'half below',
+    '9 of 10 below',
+    'beyond the count',
+    'error, half / 9 of 10',
+  ]
+  const table = new Table({ head, style: PLAIN })
+  for (const { subject, resourceId, samples, p50, p90, overheadP90, ...error } of learned) {
+    const { errorPercentP50, errorPercentP90 } = error
+    const errors = errorPercentP50 === null ? '' : `${errorPercentP50} % / ${errorPercentP90} %`
+    table.push([subject, resourceId, samples, p50, p90, overheadP90 ?? '', errors])
   }
   return table.toString()
 }

@@ -14,6 +14,7 @@ import { settleExecution } from '../../activities/ledger/settle-execution.ts'
 import { reserveOperation } from '../../activities/request-activities.ts'
 import { createApp } from '../../api/app.ts'
 import type { ApiContext } from '../../api/context.ts'
+import { TokenCounter } from '../../api/tokens/counter.ts'
 import { hashKey } from '../../api/keys.ts'
 import { reservationKey } from '../../domain/admission.ts'
 import type { ExecutionAsk } from '../../domain/ask.ts'
@@ -51,6 +52,8 @@ export async function openStand(): Promise<Stand> {
   const sql = openDatabase(database.url, { max: 8 })
   const announcements = new Announcements(sql)
   await announcements.start()
+  // However busy the machine is, texts are counted.
+  const tokens = new TokenCounter({ waitMsMax: 20_000 })
   let offsetMs = 0
   const clock = () => Date.now() + offsetMs
   const limiter = new StandIn(sql, announcements, clock)
@@ -59,6 +62,7 @@ export async function openStand(): Promise<Stand> {
     announcements,
     operations: limiter,
     temporal: limiter,
+    tokens,
     limiterView: async () => limiter.state,
     adminKeyHash: hashKey(ADMIN_KEY),
     log: pino({ level: process.env['RM_TEST_LOG'] ?? 'silent' }),
@@ -82,6 +86,7 @@ export async function openStand(): Promise<Stand> {
       async close() {
         await served.close()
         await limiter.idle()
+        await tokens.close()
         await announcements.stop()
         await sql.end({ timeout: 1 })
         await database.drop()

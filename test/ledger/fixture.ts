@@ -122,6 +122,7 @@ export function execution(given: Partial<ExecutionAsk> = {}): ExecutionAsk {
     worker: 'echo',
     action: null,
     input: { topic: 'tides' },
+    inputTokens: null,
     urgency: 'normal',
     accuracy: 'standard',
     resources: null,

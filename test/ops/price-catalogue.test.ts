@@ -194,5 +194,6 @@ describe('npm run prices', () => {
     }[]
     expect(listed.map(({ resourceId }) => resourceId)).toContain('openai/gpt-4/output-tokens')
     expect((await prices('list')).stdout).toContain('USD per unit')
+    expect((await prices('estimates')).stdout).toContain('9 of 10 below')
   })
 })

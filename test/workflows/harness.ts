@@ -165,6 +165,7 @@ export function executionAsk(id: string, more: Partial<ExecutionAsk> = {}): Exec
     id,
     bodyHash: `hash of ${id}`,
     clientId: 'acme',
+    inputTokens: null,
     urgency: 'normal',
     scope: NO_SCOPE,
     maxWaitMs: null,
