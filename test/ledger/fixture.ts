@@ -31,15 +31,7 @@ export type Ledger = { readonly sql: Sql; close(): Promise<void> }
 
 export async function openLedger(): Promise<Ledger> {
   const database = await createDatabase()
-  await migrate(database.url)
-  const sql = openDatabase(database.url, { max: 16 })
-  await putTier(sql, tier(), ACTOR)
-  await putResource(sql, resource(), ACTOR)
-  await putResource(sql, resource({ id: CALLS, unit: 'calls' }), ACTOR)
-  await price(sql, TOKENS, '0.001')
-  await price(sql, CALLS, '0')
-  await putWorker(sql, worker(), ACTOR)
-  await client(sql, { id: 'acme' })
+  const sql = await openLedgerAt(database.url)
   return {
     sql,
     async close() {
@@ -47,6 +39,20 @@ export async function openLedger(): Promise<Ledger> {
       await database.drop()
     },
   }
+}
+
+/** The same in a database of the caller's, which is empty. */
+export async function openLedgerAt(url: string): Promise<Sql> {
+  await migrate(url)
+  const sql = openDatabase(url, { max: 16 })
+  await putTier(sql, tier(), ACTOR)
+  await putResource(sql, resource(), ACTOR)
+  await putResource(sql, resource({ id: CALLS, unit: 'calls' }), ACTOR)
+  await price(sql, TOKENS, '0.001')
+  await price(sql, CALLS, '0')
+  await putWorker(sql, worker(), ACTOR)
+  await client(sql, { id: 'acme' })
+  return sql
 }
 
 export function tier(given: Partial<Tier> = {}): Tier {

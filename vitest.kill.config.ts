@@ -1,0 +1,12 @@
+// `npm run test:kill`: minutes of killing, apart from `npm test`.
+
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/kill/**/*.kill.ts'],
+    pool: 'forks',
+    testTimeout: 600_000,
+    hookTimeout: 60_000,
+  },
+})
