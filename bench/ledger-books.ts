@@ -74,7 +74,8 @@ export class Books {
       await putClient(this.sql, { ...UNCAPPED, id, tier: 'bench' }, [budgetOf(id, each)], ACTOR)
     }
     const above = isShared ? [budgetOf('global', (await this.#taken('global')) + count * COST_NANO_USD)] : []
-    await putBudgets(this.sql, 'global', above, ACTOR)
+    const by = { actor: ACTOR, mayRaise: true, atMs: Date.now() }
+    await putBudgets(this.sql, { scope: 'global', budgets: above, carveOuts: [] }, by)
     return new Round(this, prefix, count)
   }
 

@@ -6,8 +6,8 @@
 // B3  Use is recorded as it is, also beyond the hold: a budget goes negative rather than losing it.
 // B4  The surcharge is a function of the use alone, so one booking equals two part bookings.
 // B5  A reset is nothing that runs: each period has its own balance, and use stays in the period of its hold.
-// B6  A rolling budget is the slices of its window together: each has a balance as a period has, and open holds count
-//     however old they are.
+// B6  A rolling budget has one period. Of its use, that of the slices in the window counts; open holds count however
+//     old they are. Use belongs to the slice in which its request was admitted, as it belongs to the period of its hold.
 
 import { periodEnd, periodStart, sliceLeaves, sliceStart } from './calendar.ts'
 import { decimalUnits } from './money.ts'
@@ -79,8 +79,8 @@ export const OVERAGE_DECIMALS = 3
 const MULTIPLIER_ONE = 1_000n
 
 /**
- * The period that holds `atMs`; `total` is one without end, a carve-out's is its life. Of a rolling budget it is the
- * slice, and its end is when the slice has left the window.
+ * The period that holds `atMs`; `total` is one without end, a carve-out's is its life. A rolling budget has one; its
+ * end is when what is taken at `atMs` has left the window.
  */
 export function spanOf(
   { period, timezone, windowMs = 0, carved }: Pick<Budget, 'period' | 'timezone' | 'windowMs' | 'carved'>,
@@ -89,8 +89,7 @@ export function spanOf(
   if (carved !== undefined) return { startMs: carved.givenAtMs, endMs: null }
   if (period === 'total') return { startMs: 0, endMs: null }
   if (period === 'rolling') {
-    const startMs = sliceStart(windowMs, atMs)
-    return { startMs, endMs: sliceLeaves(windowMs, startMs) }
+    return { startMs: 0, endMs: sliceLeaves(windowMs, sliceStart(windowMs, atMs)) }
   }
   const calendar = { period, timezone }
   return { startMs: periodStart(calendar, atMs), endMs: periodEnd(calendar, atMs) }

@@ -30,6 +30,11 @@ export function sliceLeaves(windowMs: number, startMs: number): number {
   return startMs + sliceMsOf(windowMs) + windowMs
 }
 
+/** The first slice whose use counts at `atMs`. */
+export function sliceCountsFrom(windowMs: number, atMs: number): number {
+  return sliceStart(windowMs, atMs - windowMs)
+}
+
 /** Start of the period that holds `atMs`, in epoch milliseconds. */
 export function periodStart({ period, timezone }: Calendar, atMs: number): number {
   switch (period) {

@@ -17,3 +17,23 @@ export function keptOf({ held, used, carved }: Pick<Balance, 'held' | 'used' | '
 export function keptMore(before: Balance, after: Balance): number {
   return keptOf(after) - keptOf(before)
 }
+
+/** Balances by key. */
+export type Balances = Readonly<Record<string, Balance>>
+/** Keys of the balances that each is carved out of. */
+export type Above = Readonly<Record<string, readonly string[]>>
+
+/** The balances after one of them has changed: what is kept for it follows, up to the roots (V2). */
+export function withBalance(balances: Balances, above: Above, key: string, after: Balance): Balances {
+  const before = balances[key]
+  if (before === undefined) throw new Error(`no balance of ${key}`)
+  const more = keptMore(before, after)
+  let next: Balances = { ...balances, [key]: after }
+  if (more === 0) return next
+  for (const parent of above[key] ?? []) {
+    const kept = next[parent]
+    if (kept === undefined) throw new Error(`no balance of ${parent}`)
+    next = withBalance(next, above, parent, { ...kept, held: kept.held + more })
+  }
+  return next
+}

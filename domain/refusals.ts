@@ -77,6 +77,43 @@ export function budgetExceeded(budget: Budget, { needed, remaining, resetsAtMs }
   )
 }
 
+/** A key of a client may lower what the client may use, and raise nothing of it. */
+export function mayNotRaise(raises: readonly string[]): Refusal {
+  return refusal('forbidden', `only an operator may give more, and this ${raises.join(', ')}`, { raises })
+}
+
+export function nothingToCarve(scope: string, unit: string): Refusal {
+  return refusal('conflict', `"${scope}" has no budget of ${unit} that a part could be carved out of`, {
+    scope,
+    unit,
+  })
+}
+
+export function carvedElsewhere(scope: string, unit: string, fromScope: string): Refusal {
+  const detail = `the budget of ${unit} of "${scope}" is carved out of "${fromScope}"; its scope must be ended first`
+  return refusal('conflict', detail, { scope, unit, carvedFrom: fromScope })
+}
+
+type BudgetName = { readonly scope: string; readonly unit: string; readonly period: string }
+
+export function noBudget({ scope, unit, period }: BudgetName): Refusal {
+  return refusal('not-found', `"${scope}" has no ${period} budget of ${unit}`, { scope, unit, period })
+}
+
+export function carvedIsFixed({ scope, unit }: BudgetName): Refusal {
+  const detail = `the budget of ${unit} of "${scope}" is carved out of another: what is put in its place says its amount`
+  return refusal('conflict', detail, { scope, unit })
+}
+
+export function tooManyAdditions({ scope, unit, period }: BudgetName, most: number): Refusal {
+  const detail = `the ${period} budget of ${unit} of "${scope}" has ${most} additions in force, and no more may be`
+  return refusal('conflict', detail, { scope, unit, period, most })
+}
+
+export function idTaken(id: string): Refusal {
+  return refusal('idempotency-mismatch', `the addition "${id}" was made before, with another content`, { id })
+}
+
 /** An amount in a budget's unit as it is told: a decimal string of USD, else an integer. */
 export function amountOf(unit: string, amount: number): string | number {
   return unit === USD_UNIT ? formatUsd(nano(amount)) : amount

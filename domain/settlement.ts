@@ -4,8 +4,11 @@
 // S2  Unknown use is booked at the worst case, as assumed, when the request ends; a later report corrects it.
 // S3  Use is charged to every budget that was held, in the period of the hold, whatever that does to the budget.
 // S4  Holds are given back whole, in the step that books the use.
+// S5  Use is drawn from a budget's own amount and from its credits as credit.ts says; a surcharge is the own amount's.
 
-import { USD_UNIT, chargedOf, surchargeOf, type Balance, type Budget } from './budget.ts'
+import { USD_UNIT, chargedOf, remainingOf, surchargeOf, type Balance, type Budget } from './budget.ts'
+import { withBalance, type Above, type Balances } from './carve-out.ts'
+import { afterDraw, burnOrder, drawUse, isAlive, type Credit, type Source } from './credit.ts'
 import { ZERO_USD, subtractUsd, type NanoUsd } from './money.ts'
 import {
   linesOf,
@@ -106,9 +109,19 @@ export function sumUnits(demands: readonly Demand[]): Demand {
 /** A hold of one request as it is charged. `key` names its budget's period. */
 export type ChargedHold = {
   readonly key: string
+  /** As it is now, with what raises it. */
   readonly budget: Budget
   /** 0 once it was given back. */
   readonly open: number
+  /** Null: on the budget's own amount. */
+  readonly credit: ChargedCredit | null
+}
+
+export type ChargedCredit = Credit & {
+  /** Names the period of the budget whose credit it is. */
+  readonly ofKey: string
+  /** What this request has used of it so far. */
+  readonly drawn: number
 }
 
 export type Charge = {
@@ -122,38 +135,100 @@ export type Charge = {
 
 export const NO_ATTEMPT = 0
 
-/** Charges every hold with every booking, then gives it back (S3, S4). `balances` by key is not changed. */
-export function charge(
-  holds: readonly ChargedHold[],
-  bookings: readonly Booking[],
-  balances: Readonly<Record<string, Balance>>,
-): readonly Charge[] {
+type Bill = {
+  readonly holds: readonly ChargedHold[]
+  readonly bookings: readonly Booking[]
+  /** By key; not changed. */
+  readonly balances: Balances
+  readonly atMs: number
+}
+
+/** Charges every hold with every booking, then gives it back (S3, S4, S5). */
+export function charge({ holds, bookings, balances, atMs }: Bill): readonly Charge[] {
   const charges: Charge[] = []
-  for (const { key, budget, open } of holds) {
-    let balance = balances[key]
-    if (balance === undefined) throw new Error(`no balance of ${key}`)
+  for (const { key, budget, open } of holds.filter(({ credit }) => credit === null)) {
+    let balance = balanceOf(balances, key)
+    const credits = creditsOf(holds, key)
+    let own: Source = { key, held: open, drawn: 0, free: remainingOf(budget, balance) }
+    let sources = credits.map((hold) => sourceOf(hold, balances, atMs))
     for (const { attempt, kind, units, costNanoUsd } of bookings) {
-      const used =
+      const needed =
         budget.unit === USD_UNIT ? costNanoUsd : (units.find(([id]) => id === budget.unit)?.[1] ?? 0)
-      if (used === 0) continue
-      const surcharge = surchargeOf(budget, balance, used)
-      balance = { ...balance, used: balance.used + used, surcharge: balance.surcharge + surcharge }
-      charges.push({ key, attempt, kind, held: 0, used, surcharge })
+      for (const { key: from, units: used } of drawUse(own, sources, needed)) {
+        const surcharge = from === key ? surchargeOf(budget, balance, used) : 0
+        charges.push({ key: from, attempt, kind, held: 0, used, surcharge })
+        sources = sources.map((source) => (source.key === from ? afterDraw(source, used) : source))
+        if (from !== key) continue
+        own = afterDraw(own, used)
+        balance = { ...balance, used: balance.used + used, surcharge: balance.surcharge + surcharge }
+      }
     }
-    if (open > 0) {
-      charges.push({ key, attempt: NO_ATTEMPT, kind: 'release', held: -open, used: 0, surcharge: 0 })
-    }
+    charges.push(...[{ key, open }, ...credits].flatMap(givenBack))
   }
   return charges
 }
 
+function balanceOf(balances: Balances, key: string): Balance {
+  const balance = balances[key]
+  if (balance === undefined) throw new Error(`no balance of ${key}`)
+  return balance
+}
+
+type CreditHold = Pick<ChargedHold, 'key' | 'open'> & { readonly credit: ChargedCredit }
+
+/** In burn order. */
+function creditsOf(holds: readonly ChargedHold[], ofKey: string): readonly CreditHold[] {
+  return holds
+    .flatMap(({ key, open, credit }) => (credit?.ofKey === ofKey ? [{ key, open, credit }] : []))
+    .sort((a, b) => burnOrder(a.credit, b.credit))
+}
+
+function sourceOf({ key, open, credit }: CreditHold, balances: Balances, atMs: number): Source {
+  const free = isAlive(credit, atMs) ? remainingOf(credit, balanceOf(balances, key)) : 0
+  return { key, held: open, drawn: credit.drawn, free }
+}
+
+function givenBack({ key, open }: Pick<ChargedHold, 'key' | 'open'>): readonly Charge[] {
+  if (open === 0) return []
+  return [{ key, attempt: NO_ATTEMPT, kind: 'release', held: -open, used: 0, surcharge: 0 }]
+}
+
+export type Bills<H extends ChargedHold> = {
+  readonly requests: readonly { readonly holds: readonly H[]; readonly bookings: readonly Booking[] }[]
+  readonly balances: Balances
+  readonly above: Above
+  readonly atMs: number
+}
+
+export type Charged<H extends ChargedHold> = {
+  /** In the order of the requests. */
+  readonly charges: readonly (readonly { readonly hold: H; readonly charge: Charge }[])[]
+  readonly balances: Balances
+}
+
+/** Charges the holds of several requests, one after the other; what is kept for carve-outs follows. */
+export function chargeInTurn<H extends ChargedHold>({
+  requests,
+  balances,
+  above,
+  atMs,
+}: Bills<H>): Charged<H> {
+  let next = balances
+  const charges = requests.map(({ holds, bookings }) => {
+    const holdOf = new Map(holds.map((hold) => [hold.key, hold]))
+    return charge({ holds, bookings, balances: next, atMs }).map((one) => {
+      const hold = holdOf.get(one.key)
+      if (hold === undefined) throw new Error(`no hold of ${one.key}`)
+      const after = charged(balanceOf(next, one.key), one, hold.budget.amount, atMs)
+      next = withBalance(next, above, one.key, after)
+      return { hold, charge: one }
+    })
+  })
+  return { charges, balances: next }
+}
+
 /** A balance after a charge; the first charge above the amount is remembered. */
-export function charged(
-  balance: Balance,
-  { held, used, surcharge }: Charge,
-  amount: number,
-  atMs: number,
-): Balance {
+function charged(balance: Balance, { held, used, surcharge }: Charge, amount: number, atMs: number): Balance {
   const after = {
     ...balance,
     held: balance.held + held,

@@ -1,6 +1,7 @@
 // What falls due without anybody asking: looked for every few seconds, in every process that has an API. Each step is
 // idempotent, so that several processes do no harm.
 
+import { forgetEvents } from '../activities/ledger/forget-events.ts'
 import { rollUpUsage } from '../activities/ledger/roll-up-usage.ts'
 import { learnUse } from '../activities/ledger/learn-use.ts'
 import { settleUnknown } from '../activities/ledger/settle-unknown.ts'
@@ -22,7 +23,7 @@ export function startSweep(context: ApiContext): () => Promise<void> {
 }
 
 /** Reservations that the limiter was never told of are sent again; use that nobody told is booked after its day; what
- * was used is learned from. */
+ * was used is learned from; events that are too old are forgotten. */
 async function sweep(context: ApiContext): Promise<void> {
   const { sql, log } = context
   try {
@@ -31,6 +32,7 @@ async function sweep(context: ApiContext): Promise<void> {
     await learnUse(sql)
     const settled = await settleUnknown(sql, Date.now())
     await rollUpUsage(sql)
+    await forgetEvents(sql, Date.now())
     if (settled.length > 0) log.warn({ ids: settled }, 'use that nobody told was booked as assumed')
   } catch (error) {
     log.warn({ err: error }, 'a sweep failed, the next one follows')

@@ -11,19 +11,20 @@
 import type { Admission, Plan } from '../../domain/admission.ts'
 import { judge, type Draft } from '../../domain/admit.ts'
 import type { Ask } from '../../domain/ask.ts'
-import { spanOf, type Budget } from '../../domain/budget.ts'
+import type { Budget } from '../../domain/budget.ts'
 import type { Refusal } from '../../domain/failure.ts'
 import { tierBudget } from '../../domain/hold.ts'
-import { judgeInTurn, type Candidate, type KeyedBudget, type Verdict } from '../../domain/in-turn.ts'
+import { judgeInTurn, type Candidate, type Verdict } from '../../domain/in-turn.ts'
+import { budgetsToHold, holdsOf, periodsToLock, type KeptBudget } from './budgets-to-hold.ts'
 import { Coalescer, perPool } from './coalescer.ts'
 import { clientDay, countToday } from './count-today.ts'
 import type { Sql, Transaction } from './database.ts'
-import { insertRequests, type Hold, type NewRequest } from './insert-requests.ts'
+import { insertRequests, type NewRequest } from './insert-requests.ts'
 import { lockBalances } from './lock-balances.ts'
 import { QueueDepths } from './queue-depths.ts'
 import { readFacts, type Arrival, type LedgerFacts } from './read-facts.ts'
+import { recordExhaustion } from './record-exhaustion.ts'
 import { readKnown } from './read-known.ts'
-import { budgetFromRow, periodKey } from './rows.ts'
 import { budgetKey, makeTierBudgets } from './tier-budgets.ts'
 
 const BATCH_MAX = 100
@@ -76,6 +77,7 @@ async function decide(
   const news = requests.filter((one) => one !== null)
   const written = await insertRequests(tx, news)
   if (arrivals.length > 1 && written.size < news.length) throw new Error('an id was taken meanwhile') // A5
+  await recordExhaustion(tx, news)
   for (const one of news) {
     if (one.kind === 'admitted' && one.plan.deferUntilMs === null)
       depths.add(one.draft.demand.map(([id]) => id))
@@ -110,8 +112,6 @@ function placeOf(arrival: Arrival, known: LedgerFacts | undefined): Place {
   return { kind: 'drafted', arrival, known, draft: judgement.draft }
 }
 
-type KeptBudget = Budget & { readonly id: number; readonly depth: number; readonly startsAtMs: number }
-
 /** With the budgets that apply, root first; a tier's gets its row when it is first used. */
 async function withBudgets(
   tx: Transaction,
@@ -134,20 +134,13 @@ async function withBudgets(
   return drafted.map((place, nth) => {
     const { draft, known, arrival } = place
     const { atMs } = arrival
-    const own = known.budgets
-      .filter(({ source }) => source === 'own')
-      .map((row) => keyed({ ...budgetFromRow(row), id: row.id, depth: row.depth }, atMs))
     const budget = implicit[nth] ?? null
     const id = budget === null ? null : (rowOfTier(place, budget)?.id ?? made.get(budgetKey(budget)))
-    const ofTier =
-      budget === null || id === undefined || id === null ? [] : [keyed({ ...budget, id, depth: 1 }, atMs)]
-    const budgets = [...own, ...ofTier].sort(
-      (a, b) => a.budget.depth - b.budget.depth || a.budget.id - b.budget.id,
-    )
+    const ofTier = budget === null || id === undefined || id === null ? null : { ...budget, id }
     return {
       draft,
       resources: known.facts.resources,
-      budgets,
+      budgets: budgetsToHold(known.budgets, ofTier, atMs),
       atMs,
       dayKey: clientDay(draft.client.id, atMs).key,
     }
@@ -156,11 +149,6 @@ async function withBudgets(
 
 function rowOfTier(place: Drafted | undefined, budget: Budget) {
   return place?.known.budgets.find((row) => budgetKey(row) === budgetKey(budget))
-}
-
-function keyed(budget: Omit<KeptBudget, 'startsAtMs'> & Budget, atMs: number): KeyedBudget<KeptBudget> {
-  const startsAtMs = spanOf(budget, atMs).startMs
-  return { budget: { ...budget, startsAtMs }, key: periodKey(budget.id, startsAtMs) }
 }
 
 /** Reads what they ask of, and locks it, in the order of B3 (lock-balances.ts). */
@@ -180,8 +168,8 @@ async function standingOf(
     tx,
     limited.map(({ draft, atMs }) => clientDay(draft.client.id, atMs)),
   )
-  const periods = candidates.flatMap(({ budgets }) =>
-    budgets.map(({ budget }) => ({ budgetId: budget.id, startsAtMs: budget.startsAtMs })),
+  const periods = candidates.flatMap(({ budgets, atMs }) =>
+    budgets.flatMap((budget) => periodsToLock(budget, atMs)),
   )
   return { waiting, today, balances: await lockBalances(tx, periods) }
 }
@@ -192,19 +180,15 @@ function requestOf(place: Place, verdict: Verdict<KeptBudget> | undefined): NewR
   const { arrival, known } = place
   const { ask, atMs } = arrival
   const generation = (known.previous?.generation ?? 0) + 1
-  const refused = (refusal: Refusal): NewRequest => {
+  const refused = (refusal: Refusal, by: KeptBudget | null): NewRequest => {
     const { tier, configVersion } = known.facts
-    return { kind: 'refused', ask, refusal, tier: tier?.id ?? null, generation, configVersion, atMs }
+    return { kind: 'refused', ask, refusal, by, tier: tier?.id ?? null, generation, configVersion, atMs }
   }
-  if (place.kind === 'refused') return refused(place.refusal)
+  if (place.kind === 'refused') return refused(place.refusal, null)
   if (verdict === undefined) throw new Error(`${ask.id} was not judged`)
-  if (verdict.kind === 'refused') return refused(verdict.refusal)
+  if (verdict.kind === 'refused') return refused(verdict.refusal, verdict.by)
   const { draft } = place
-  const holds = verdict.holds.map(({ budget, amount }): Hold => ({
-    budgetId: budget.id,
-    startsAtMs: budget.startsAtMs,
-    amount,
-  }))
+  const holds = verdict.holds.flatMap(holdsOf)
   return { kind: 'admitted', ask, draft, plan: planOf(ask, draft, generation, atMs), holds }
 }
 

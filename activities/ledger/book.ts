@@ -3,14 +3,17 @@
 // K1  One statement writes cost lines, usage, entries, holds and balances together; allowances go with them, in the transaction.
 // K2  Each entry and line exists once per request, attempt and kind: booking twice fails instead of counting twice.
 
-import type { Balance } from '../../domain/budget.ts'
-import { charge, charged, type Booking } from '../../domain/settlement.ts'
+import type { Balances } from '../../domain/carve-out.ts'
+import { chargeInTurn, type Booking } from '../../domain/settlement.ts'
 import type { Transaction } from './database.ts'
 import { takeFromAllowances } from './allowances.ts'
 import type { LockedHold } from './lock-holds.ts'
 import type { RequestUse } from './read-use.ts'
+import { slicesOf } from './slices.ts'
 import { jsonb, timestamp } from './statement.ts'
 import { insertUsage } from './usage.ts'
+import { periodKey, type PeriodOfBudget } from './rows.ts'
+import { thresholdsTold, useRecorded, type Told } from './tell-use.ts'
 
 export type ToBook = {
   readonly requestId: string
@@ -26,19 +29,18 @@ export async function book(
   holds: readonly LockedHold[],
   atMs: number,
 ): Promise<void> {
-  const balances: Record<string, Balance> = {}
-  for (const { key, balance } of holds) balances[key] = balance
-  const entries = []
-  for (const { requestId, admission, bookings } of toBook) {
-    const own = holds.filter((hold) => hold.requestId === requestId && hold.admission === admission)
-    for (const one of charge(own, bookings, balances)) {
-      const hold = own.find(({ key }) => key === one.key)
-      const before = balances[one.key]
-      if (hold === undefined || before === undefined) throw new Error(`no hold of ${one.key}`)
-      balances[one.key] = charged(before, one, hold.budget.amount, atMs)
-      entries.push({ requestId, admission, budgetId: hold.budgetId, ...one })
-    }
-  }
+  const requests = toBook.map(({ requestId, admission, bookings }) => ({
+    holds: holds.filter((hold) => hold.requestId === requestId && hold.admission === admission),
+    bookings,
+  }))
+  const before = Object.fromEntries(holds.map(({ key, balance }) => [key, balance]))
+  const above = Object.fromEntries(holds.map((hold) => [hold.key, hold.above.map(keyOf)]))
+  const { charges, balances } = chargeInTurn({ requests, balances: before, above, atMs })
+  const charged = charges.flat()
+  const entries = charged.map(({ hold, charge }) => {
+    const { requestId, admission, budgetId } = hold
+    return { requestId, admission, budgetId, ...charge }
+  })
   const lines = toBook.flatMap(({ requestId, bookings }) =>
     bookings.flatMap(({ attempt, kind, lines }) =>
       lines.map((line) => ({ requestId, attempt, kind, ...line })),
@@ -48,7 +50,10 @@ export async function book(
 
   for (const { allowances, bookings } of toBook) await takeFromAllowances(tx, allowances, bookings)
   const requestIds = toBook.map(({ requestId }) => requestId)
-  const periods = periodsOf(holds, balances)
+  const told = thresholdsTold(holds, balances)
+  const periods = periodsOf(holds, balances, told)
+  const events = [...toBook.flatMap(useRecorded), ...told.flatMap(({ events }) => events)]
+  const slices = slicesOf(charged)
   await tx`
     with lines as (
       insert into cost_line (request_id, attempt, kind, item, units, free_units, per_unit_usd, cost, price_id, at)
@@ -66,21 +71,47 @@ export async function book(
     ), usage as (${insertUsage(tx, toBook, atMs)}
     ), holds as (
       update hold set is_open = false where request_id = any (${requestIds}) and is_open
+    ), slices as (
+      insert into budget_slice (budget_id, starts_at, used)
+      select "budgetId", "startsAt", used
+      from jsonb_to_recordset(${jsonb(slices)}) as slice ("budgetId" bigint, "startsAt" timestamptz, used bigint)
+      on conflict (budget_id, starts_at) do update set used = budget_slice.used + excluded.used
+    ), events as (
+      insert into event (name, request_id, scope, at, detail)
+      select name, "requestId", scope, ${timestamp(atMs)}, detail
+      from jsonb_to_recordset(${jsonb(events)}) as event (name text, "requestId" text, scope text, detail jsonb)
     )
     update budget_period p
-    set held = b.held, used = b.used, surcharge = b.surcharge, crossed_at = b."crossedAt"
+    set held = b.held, used = b.used, surcharge = b.surcharge, crossed_at = b."crossedAt",
+        told_percent = b."toldPercent"
     from jsonb_to_recordset(${jsonb(periods)}) as b
       ("budgetId" bigint, "startsAt" timestamptz, held bigint, used bigint, surcharge bigint,
-       "crossedAt" timestamptz)
+       "crossedAt" timestamptz, "toldPercent" integer)
     where p.budget_id = b."budgetId" and p.starts_at = b."startsAt"`
 }
 
+function keyOf({ budgetId, startsAtMs }: PeriodOfBudget): string {
+  return periodKey(budgetId, startsAtMs)
+}
+
 /** Each period that is touched, once. */
-function periodsOf(holds: readonly LockedHold[], balances: Readonly<Record<string, Balance>>) {
-  const touched = new Map(holds.map((hold) => [hold.key, hold]))
-  return [...touched.values()].map(({ key, budgetId, startsAtMs, balance }) => {
-    const { held, used, surcharge, crossedAtMs } = balances[key] ?? balance
+function touched(holds: readonly LockedHold[]): readonly LockedHold[] {
+  return [...new Map(holds.map((hold) => [hold.key, hold])).values()]
+}
+
+function periodsOf(holds: readonly LockedHold[], balances: Balances, told: readonly Told[]) {
+  return touched(holds).map(({ key, budgetId, startsAtMs, balance }) => {
+    const { held, used, surcharge, crossedAtMs, toldPercent } = balances[key] ?? balance
     const crossedAt = crossedAtMs === null ? null : timestamp(crossedAtMs)
-    return { budgetId, startsAt: timestamp(startsAtMs), held, used, surcharge, crossedAt }
+    const percent = told.find((one) => one.key === key)?.percent ?? toldPercent
+    return {
+      budgetId,
+      startsAt: timestamp(startsAtMs),
+      held,
+      used,
+      surcharge,
+      crossedAt,
+      toldPercent: percent,
+    }
   })
 }

@@ -1,15 +1,17 @@
 // Recomputes every balance from the entries and cost lines alone, and tells each difference.
 //
 // Entries and cost lines are the truth; everything else that holds an amount is compared with them:
-// X1  A period's balance is the sum of its entries.
+// X1  A period's balance is the sum of its entries, and of what it keeps for carve-outs.
 // X2  A hold has its entry, and is open exactly until an entry gives it back whole.
 // X3  A request's cost is the sum of its cost lines.
-// X4  A USD budget was charged what the cost lines say, attempt by attempt.
-// X5  A budget of units was charged what the attempts used.
+// X4  A USD budget and its credits were charged what the cost lines say, attempt by attempt.
+// X5  A budget of units and its credits were charged what the attempts used.
 // X6  A request that ended holds nothing, unless its use is unknown; one that is open holds all it took.
 // X7  An allowance gave away what the cost lines say.
 // X8  Usage is told line by line as it was booked: each request once, units by its attempts, cost by its cost lines.
 // X9  The sums by hour and by scope are those of the lines that are rolled up, for as long as these are kept.
+// X10 A slice of a rolling budget is the sum of the use of the requests that were admitted in it.
+// X11 No credit has given more than it is.
 //
 // Each rule adds up two sides per key, and tells the keys where they differ: one pass over each table.
 
@@ -17,7 +19,7 @@ import type { Queries } from './database.ts'
 
 export type Difference = {
   /** The rule that does not hold. */
-  readonly rule: 'X1' | 'X2' | 'X3' | 'X4' | 'X5' | 'X6' | 'X7' | 'X8' | 'X9'
+  readonly rule: 'X1' | 'X2' | 'X3' | 'X4' | 'X5' | 'X6' | 'X7' | 'X8' | 'X9' | 'X10' | 'X11'
   /** What it does not hold for, by its key. */
   readonly subject: string
   /** By the entries and cost lines. */
@@ -29,8 +31,9 @@ export type Difference = {
 /** All differences, by rule; none where the books agree. One statement: it sees one moment. */
 export async function checkLedger(sql: Queries): Promise<readonly Difference[]> {
   return await sql<Difference[]>`
-    with usd_budget as (
-      select id from budget where unit = 'USD'
+    with charged_budget as (
+      -- A credit is charged in place of its budget.
+      select b.id, coalesce(a.budget_id, b.id) as of_id, b.unit from budget b left join addition a on a.id = b.credit_id
     ), used as (
       select a.request_id, used.key as resource, used.value::bigint as units
       from attempt a
@@ -46,6 +49,10 @@ export async function checkLedger(sql: Queries): Promise<readonly Difference[]> 
     ), side (rule, subject, is_kept, a, b, c) as (
       select 'X1', concat_ws(' ', 'period', h.budget_id, h.starts_at), false, e.held, e.used, e.surcharge
       from entry e join hold h using (request_id, admission, budget_id)
+      union all
+      select 'X1', concat_ws(' ', 'period', o.from_budget_id, o.from_starts_at), false,
+             greatest(l.held, l.carved - l.used), 0, 0
+      from carve_out o join budget_period l using (budget_id, starts_at)
       union all
       select 'X1', concat_ws(' ', 'period', budget_id, starts_at), true, held, used, surcharge
       from budget_period
@@ -69,22 +76,22 @@ export async function checkLedger(sql: Queries): Promise<readonly Difference[]> 
       from cost_line l
       join request r on r.id = l.request_id
       join hold h on h.request_id = l.request_id and h.admission = r.admission
-      where h.budget_id in (select id from usd_budget)
+      join budget b on b.id = h.budget_id and b.unit = 'USD' and b.credit_id is null
       union all
-      select 'X4', concat_ws(' ', 'charge', request_id, attempt, kind, budget_id), true, used, 0, 0
-      from entry
-      where attempt > 0 and budget_id in (select id from usd_budget)
+      select 'X4', concat_ws(' ', 'charge', request_id, attempt, kind, c.of_id), true, used, 0, 0
+      from entry e join charged_budget c on c.id = e.budget_id and c.unit = 'USD'
+      where attempt > 0
 
       union all
       select 'X5', concat_ws(' ', 'units', r.id, b.id), false, used.units, 0, 0
       from used
       join request r on r.id = used.request_id
       join hold h on h.request_id = r.id and h.admission = r.admission
-      join budget b on b.id = h.budget_id and b.unit = used.resource
+      join budget b on b.id = h.budget_id and b.unit = used.resource and b.credit_id is null
       union all
-      select 'X5', concat_ws(' ', 'units', request_id, budget_id), true, used, 0, 0
-      from entry
-      where attempt > 0 and budget_id not in (select id from usd_budget)
+      select 'X5', concat_ws(' ', 'units', request_id, c.of_id), true, used, 0, 0
+      from entry e join charged_budget c on c.id = e.budget_id and c.unit <> 'USD'
+      where attempt > 0
 
       union all
       select 'X6', concat_ws(' ', 'open', h.request_id, h.admission, h.budget_id), false,
@@ -94,6 +101,22 @@ export async function checkLedger(sql: Queries): Promise<readonly Difference[]> 
       union all
       select 'X6', concat_ws(' ', 'open', request_id, admission, budget_id), true, is_open::integer, 0, 0
       from hold
+
+      union all
+      select 'X10', concat_ws(' ', 'slice', e.budget_id, to_timestamp(slice.ms * floor(a.ms / slice.ms) / 1000)),
+             false, e.used, 0, 0
+      from entry e
+      join budget b on b.id = e.budget_id and b.window_ms > 0
+      join request r on r.id = e.request_id,
+      lateral (select ceil(b.window_ms / 60.0) as ms) as slice,
+      lateral (select extract(epoch from r.created_at) * 1000 as ms) as a
+      union all
+      select 'X10', concat_ws(' ', 'slice', budget_id, starts_at), true, used, 0, 0 from budget_slice
+
+      union all
+      select 'X11', concat_ws(' ', 'credit', b.id), true, greatest(0, p.used + p.held - b.amount), 0, 0
+      from budget b join budget_period p on p.budget_id = b.id
+      where b.source = 'credit'
 
       union all
       select 'X7', concat_ws(' ', 'allowance', p.resource_id, p.client_id), false, l.free_units, 0, 0

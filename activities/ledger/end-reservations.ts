@@ -16,8 +16,9 @@ import { jsonb } from './statement.ts'
 
 /** The rows are locked and written already. */
 export async function endReservations(tx: Transaction, ended: readonly Decided[]): Promise<void> {
+  const atMs = Math.max(...ended.map(({ endedAt }) => endedAt ?? 0))
   const ids = ended.map(({ id }) => id)
-  const [uses, holds] = await Promise.all([readUses(tx, ids), lockHolds(tx, ids)])
+  const [uses, holds] = await Promise.all([readUses(tx, ids), lockHolds(tx, ids, atMs)])
   const given = new Map<string, number>()
   const toBook = ended.map(({ id, admission }) => {
     const use = uses.get(id)
@@ -29,7 +30,6 @@ export async function endReservations(tx: Transaction, ended: readonly Decided[]
     actual: bookings.length === 0 ? null : fromDemand(sumUnits(bookings.map(({ units }) => units))),
     cost: sumUsd(bookings.map(({ costNanoUsd }) => costNanoUsd)),
   }))
-  const atMs = Math.max(...ended.map(({ endedAt }) => endedAt ?? 0))
   await Promise.all([
     book(tx, toBook, holds, atMs),
     tx`

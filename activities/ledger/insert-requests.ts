@@ -10,6 +10,7 @@ import type { Ask } from '../../domain/ask.ts'
 import type { Refusal } from '../../domain/failure.ts'
 import { fromDemand } from '../../domain/resource.ts'
 import { ancestorPaths } from '../../domain/scope.ts'
+import type { KeptBudget } from './budgets-to-hold.ts'
 import type { Transaction } from './database.ts'
 import { columns, jsonb, timestamp, typedColumns } from './statement.ts'
 import { insertAdmissions } from './usage.ts'
@@ -30,6 +31,8 @@ type Refused = {
   readonly kind: 'refused'
   readonly ask: Ask
   readonly refusal: Refusal
+  /** The budget that refuses; null where another thing does. */
+  readonly by: KeptBudget | null
   readonly tier: string | null
   readonly generation: number
   readonly configVersion: number

@@ -2,24 +2,49 @@
 //
 // B1  Whoever locks several periods takes them in the order (depth, budget, period): nobody waits in a circle.
 // B2  A period that nobody used yet gets its row first, before any period is locked, whoever else does the same.
+// B4  The period of a rolling budget is the lock of all its slices: what counts of them is read once it is held.
 // B3  Rows of clients and requests are locked before periods, never after.
 
-import type { Balance } from '../../domain/budget.ts'
+import { EMPTY_BALANCE } from '../../domain/budget.ts'
+import type { Balances } from '../../domain/carve-out.ts'
 import type { Transaction } from './database.ts'
-import { balanceFromRow, periodKey, type BalanceRow } from './rows.ts'
+import { balanceFromRow, periodKey, type BalanceRow, type PeriodOfBudget } from './rows.ts'
 import { jsonb, timestamp } from './statement.ts'
 
-export type PeriodOfBudget = { readonly budgetId: number; readonly startsAtMs: number }
+/** With the first slice that counts, where the budget is rolling. */
+export type LockedPeriod = PeriodOfBudget & { readonly countsFromMs?: number }
 
 /** Balances by `periodKey`; a period may be given twice. Locked until the transaction ends. */
-export async function lockBalances(
-  tx: Transaction,
-  given: readonly PeriodOfBudget[],
-): Promise<Readonly<Record<string, Balance>>> {
+export async function lockBalances(tx: Transaction, given: readonly LockedPeriod[]): Promise<Balances> {
   if (given.length === 0) return {}
   const periods = [...new Map(given.map((one) => [periodKey(one.budgetId, one.startsAtMs), one])).values()]
-  const locked = await lock(tx, periods)
-  if (locked !== null) return locked
+  const locked = (await lock(tx, periods)) ?? (await makeAndLock(tx, periods))
+  return await inWindows(tx, locked, periods)
+}
+
+/** B4. Of a rolling budget only what was used in its window. */
+async function inWindows(
+  tx: Transaction,
+  balances: Balances,
+  periods: readonly LockedPeriod[],
+): Promise<Balances> {
+  const rolling = periods.flatMap(({ budgetId, startsAtMs, countsFromMs }) =>
+    countsFromMs === undefined ? [] : [{ id: budgetId, startsAtMs, from: timestamp(countsFromMs) }],
+  )
+  if (rolling.length === 0) return balances
+  const rows = await tx<{ id: number; startsAtMs: number; used: number }[]>`
+    select id, "startsAtMs" as starts_at_ms,
+           (select coalesce(sum(s.used), 0)::bigint from budget_slice s
+            where s.budget_id = id and s.starts_at >= "from") as used
+    from jsonb_to_recordset(${jsonb(rolling)}) as rolling (id bigint, "startsAtMs" bigint, "from" timestamptz)`
+  const windows = rows.map(({ id, startsAtMs, used }) => {
+    const key = periodKey(id, startsAtMs)
+    return [key, { ...(balances[key] ?? EMPTY_BALANCE), used }] as const
+  })
+  return { ...balances, ...Object.fromEntries(windows) }
+}
+
+async function makeAndLock(tx: Transaction, periods: readonly PeriodOfBudget[]): Promise<Balances> {
   await tx`
     insert into budget_period (budget_id, starts_at)
     select budget_id, starts_at
@@ -34,10 +59,7 @@ export async function lockBalances(
 type LockedRow = BalanceRow & { readonly budgetId: number; readonly startsAt: number }
 
 /** Null, and nothing locked, where one of them has no row yet (B2). */
-async function lock(
-  tx: Transaction,
-  periods: readonly PeriodOfBudget[],
-): Promise<Readonly<Record<string, Balance>> | null> {
+async function lock(tx: Transaction, periods: readonly PeriodOfBudget[]): Promise<Balances | null> {
   const rows = await tx<LockedRow[]>`
     select p.budget_id, p.starts_at, p.held, p.used, p.surcharge, p.crossed_at, p.carved, p.told_percent
     from ${wanted(tx, periods)}

@@ -10,6 +10,7 @@ import { ancestorPaths } from '../../domain/scope.ts'
 import type { Template } from '../../domain/template.ts'
 import type { Tier } from '../../domain/tier.ts'
 import type { Worker } from '../../domain/worker.ts'
+import { budgetJson } from './budget-json.ts'
 import type { Queries } from './database.ts'
 import { pricesFromRows, type BudgetRow, type PriceRow } from './rows.ts'
 import { jsonb, timestamp } from './statement.ts'
@@ -56,6 +57,7 @@ export async function readFacts(sql: Queries, arrivals: readonly Arrival[]): Pro
     isEstimated: ask.resources === null,
     pricedAt: timestamp(pricedAtMs(ask, atMs)),
   }))
+  const sinceMs = Math.min(...arrivals.map(({ atMs }) => atMs))
   const [row] = await sql<[Row]>`
     with asked as (
       select * from jsonb_to_recordset(${jsonb(asked)}) as asked
@@ -86,12 +88,10 @@ export async function readFacts(sql: Queries, arrivals: readonly Arrival[]): Pro
       (select jsonb_object_agg(nth, priced.prices)
        from (select nth, jsonb_object_agg(id, price_in_force(id, client, "pricedAt")) as prices
              from wanted group by nth) as priced) as prices,
-      (select jsonb_agg(jsonb_build_object(
-         'id', id, 'scope', scope, 'depth', depth, 'unit', unit, 'period', period, 'timezone', timezone,
-         'source', source, 'amount', amount, 'enforcement', enforcement, 'graceMs', grace_ms,
-         'overageMultiplier', overage_multiplier::text, 'overageMax', overage_max) order by depth, id)
-       from budget
-       where scope = any (${[...new Set(paths.flat())]}) and (is_active or source = 'tier')) as budgets,
+      (select jsonb_agg(${budgetJson(sql, timestamp(sinceMs))} order by b.depth, b.id)
+       from budget b
+       where b.scope = any (${[...new Set(paths.flat())]}) and b.source <> 'credit'
+         and (b.is_active or b.source = 'tier')) as budgets,
       (select jsonb_object_agg(id, jsonb_build_object('state', state, 'generation', generation))
        from request where id in (select id from asked)) as previous,
       (select jsonb_object_agg(nth, of_subject)

@@ -2,9 +2,11 @@
 
 import type { Catalogue } from '../../domain/catalogue.ts'
 import type { Price } from '../../domain/price.ts'
+import { budgetJson } from './budget-json.ts'
 import type { Queries, Sql } from './database.ts'
 import * as read from './read-config.ts'
 import { budgetFromRow, type BudgetRow } from './rows.ts'
+import { timestamp } from './statement.ts'
 
 export type WholeConfig = { readonly version: number; readonly catalogue: Catalogue }
 
@@ -21,10 +23,9 @@ export async function readAll(sql: Queries): Promise<WholeConfig> {
     read.listTemplates(sql),
     read.listWorkers(sql),
     read.listPrices(sql, null),
-    sql<BudgetRow[]>`
-      select id, scope, depth, unit, period, timezone, source, amount, enforcement, grace_ms,
-             overage_multiplier, overage_max
-      from budget where is_active order by depth, scope, unit, period`,
+    sql<{ budget: BudgetRow }[]>`
+      select ${budgetJson(sql, timestamp(0))} as budget
+      from budget b where b.is_active and b.source = 'own' order by b.depth, b.scope, b.unit, b.period, b.window_ms`,
   ])
   const catalogue = {
     resources,
@@ -32,7 +33,7 @@ export async function readAll(sql: Queries): Promise<WholeConfig> {
     clients,
     templates,
     workers,
-    budgets: budgets.map((row) => budgetFromRow(row)),
+    budgets: budgets.map(({ budget }) => budgetFromRow(budget)),
     prices: prices.map(({ id: _, ...price }: Price) => price),
   }
   return { version, catalogue }

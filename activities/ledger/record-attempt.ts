@@ -65,7 +65,7 @@ async function correct(tx: Transaction, { requestId, attempt, use, atMs }: Repor
   const [[row], { reserved, allowances }, holds] = await Promise.all([
     tx<[Row]>`select admission, actual from request where id = ${requestId}`,
     readUse(tx, requestId),
-    lockHolds(tx, [requestId]),
+    lockHolds(tx, [requestId], atMs),
   ])
   const before = bookingOf({ attempt, use: { kind: 'unknown' } }, reserved)
   const correction = correctionOf(before, bookingOf({ attempt, use }, reserved))

@@ -1,7 +1,9 @@
 // Rows of the ledger as values of the domain, and back. Columns are trusted: the tables' checks hold them.
 
 import type { Plan, WorkerCall } from '../../domain/admission.ts'
+import type { Raise } from '../../domain/addition.ts'
 import type { Balance, Budget, BudgetPeriod } from '../../domain/budget.ts'
+import type { Credit } from '../../domain/credit.ts'
 import type { Json } from '../../domain/failure.ts'
 import { nano } from '../../domain/money.ts'
 import { PRICE_DEFAULTS, type Price } from '../../domain/price.ts'
@@ -47,7 +49,7 @@ export function planFromRow(row: PlanRow): Plan {
   }
 }
 
-/** A budget's columns, also as JSON: amounts are safe integers by the table's checks. */
+/** A budget as `budgetJson` tells it: amounts are safe integers by the table's checks. */
 export type BudgetRow = {
   readonly id: number
   readonly scope: string
@@ -55,18 +57,41 @@ export type BudgetRow = {
   readonly unit: string
   readonly period: BudgetPeriod
   readonly timezone: string
-  readonly source: 'own' | 'tier'
+  readonly source: 'own' | 'tier' | 'carved' | 'credit'
+  /** Null: the client's tier knows it. */
   readonly amount: number | null
   readonly enforcement: 'hard' | 'soft'
   readonly graceMs: number | null
   readonly overageMultiplier: string | null
   readonly overageMax: number | null
+  /** 0 where the period is not `rolling`. */
+  readonly windowMs: number
+  readonly thresholds: readonly number[] | null
+  readonly carvedFrom: string | null
+  readonly givenAtMs: number | null
+  readonly raises: readonly AddedRaise[] | null
+  readonly credits: readonly CreditRow[] | null
+  /** Where it is carved out of. */
+  readonly above: readonly PeriodOfBudget[] | null
 }
 
-/** `tierAmount`: what a budget of the source `tier` amounts to. */
+export type AddedRaise = Raise & { readonly id: string; readonly kind: 'increase' | 'top-up' }
+export type CreditRow = Credit & { readonly budgetId: number }
+export type PeriodOfBudget = { readonly budgetId: number; readonly startsAtMs: number }
+
+/** As it is configured; `tierAmount`: what a budget of the source `tier` amounts to. */
 export function budgetFromRow(row: BudgetRow, tierAmount = 0): Budget {
-  const { scope, unit, period, timezone } = row
-  const base = { scope, unit, period, timezone, amount: row.amount ?? tierAmount }
+  const { scope, unit, period, timezone, windowMs, thresholds, carvedFrom, givenAtMs } = row
+  const base = {
+    scope,
+    unit,
+    period,
+    timezone,
+    amount: row.amount ?? tierAmount,
+    ...(windowMs > 0 && { windowMs }),
+    ...(thresholds !== null && { thresholds }),
+    ...(carvedFrom !== null && givenAtMs !== null && { carved: { fromScope: carvedFrom, givenAtMs } }),
+  }
   if (row.enforcement === 'hard') return { ...base, enforcement: 'hard' }
   return {
     ...base,
@@ -94,6 +119,11 @@ export function balanceFromRow({ crossedAt, ...balance }: BalanceRow): Balance {
 /** Names one period of one budget. */
 export function periodKey(budgetId: number, startsAtMs: number): string {
   return `${budgetId} ${startsAtMs}`
+}
+
+export function periodFromKey(key: string): PeriodOfBudget {
+  const [budgetId, startsAtMs] = key.split(' ')
+  return { budgetId: Number(budgetId), startsAtMs: Number(startsAtMs) }
 }
 
 /** A price as `price_in_force` tells it: without the terms that are the defaults. */

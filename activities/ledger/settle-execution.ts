@@ -47,7 +47,7 @@ export async function settleExecution(
       select state, generation, admission, granted_at, actual_cost, demand
       from request where id = ${requestId} and kind = 'execution' for no key update`
     if (row === undefined) throw new Error(`there is no execution ${requestId}`)
-    const [use, holds] = await Promise.all([readUse(tx, requestId), lockHolds(tx, [requestId])])
+    const [use, holds] = await Promise.all([readUse(tx, requestId), lockHolds(tx, [requestId], atMs)])
     const settlement = {
       actual: usedUnder(use.attempts, row),
       generation: row.generation,

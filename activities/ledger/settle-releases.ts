@@ -36,7 +36,7 @@ export async function settleReleases(
 ): Promise<ReadonlyMap<string, Released>> {
   const isLate = ({ row }: Settling) => row.actualCost !== null
   const late = all.filter(isLate)
-  if (late.length > 0) await lockHolds(tx, idsOf(all)) // S2
+  if (late.length > 0) await lockHolds(tx, idsOf(all), lastOf(all)) // S2
   const released = new Map(
     await settle(
       tx,
@@ -56,7 +56,7 @@ async function settle(
   if (together.length === 0) return []
   const ids = idsOf(together)
   const also = Object.fromEntries(together.map((one) => [one.row.id, Object.keys(consumedOf(one))]))
-  const [uses, holds] = await Promise.all([readUses(tx, ids, also), lockHolds(tx, ids)])
+  const [uses, holds] = await Promise.all([readUses(tx, ids, also), lockHolds(tx, ids, lastOf(together))])
   const taken = new Map<string, number>()
   const booked: Booked[] = []
   for (const one of together) {
@@ -74,7 +74,7 @@ async function settle(
       return { requestId, admission, bookings: [toBook], allowances: use.allowances }
     }),
     holds,
-    Math.max(...together.map(({ atMs }) => atMs)),
+    lastOf(together),
   )
   await writeEndings(tx, booked)
   return booked.map(({ row, now: { units: settled, costNanoUsd } }) => {
@@ -86,6 +86,10 @@ async function settle(
 
 function idsOf(all: readonly Settling[]): readonly string[] {
   return all.map(({ row }) => row.id)
+}
+
+function lastOf(all: readonly Settling[]): number {
+  return Math.max(...all.map(({ atMs }) => atMs))
 }
 
 function consumedOf({ given, row }: Settling): Readonly<Record<string, number>> {

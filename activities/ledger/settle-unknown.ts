@@ -36,7 +36,7 @@ async function assume(tx: Transaction, id: string, atMs: number): Promise<boolea
     select state, admission
     from request where id = ${id} and outcome = 'unknown' and actual_cost is null for no key update`
   if (row === undefined) return false
-  const [{ reserved, allowances }, holds] = await Promise.all([readUse(tx, id), lockHolds(tx, [id])])
+  const [{ reserved, allowances }, holds] = await Promise.all([readUse(tx, id), lockHolds(tx, [id], atMs)])
   const booking = bookingOf({ attempt: 1, use: { kind: 'unknown' } }, reserved)
   await book(tx, [{ requestId: id, admission: row.admission, bookings: [booking], allowances }], holds, atMs)
   const state = isFinal(row.state) ? row.state : 'completed'

@@ -1,16 +1,11 @@
 // Configuration between the wire and the domain.
 
-import type { BudgetStanding } from '../../activities/ledger/get-budgets.ts'
-import type { Budget } from '../../domain/budget.ts'
-import { nano, parseUsd } from '../../domain/money.ts'
-import { amountOf } from '../../domain/refusals.ts'
 import { RESOURCE_DEFAULTS, type Pools, type Resource } from '../../domain/resource.ts'
 import type { Template } from '../../domain/template.ts'
 import type { Tier } from '../../domain/tier.ts'
 import type { Worker, WorkerTarget } from '../../domain/worker.ts'
-import type { BudgetBody, ResourceBody, TemplateBody, TierBody, WorkerBody } from '../schema/config.ts'
+import type { ResourceBody, TemplateBody, TierBody, WorkerBody } from '../schema/config.ts'
 import { limitFrom, limitTo, toFraction, toParts } from './limit.ts'
-import { toIsoOrNull } from './time.ts'
 
 export function resourceFrom(id: string, body: ResourceBody): Resource {
   const limits = body.limits.map((limit) => limitFrom(limit, body.unit))
@@ -45,49 +40,6 @@ export function tierFrom(id: string, body: TierBody): Tier {
 
 export function tierTo({ id: _, ...body }: Tier): TierBody {
   return body
-}
-
-export function budgetFrom(scope: string, body: BudgetBody): Budget {
-  const { unit, period, timezone } = body
-  const base = { scope, unit, period, timezone, amount: amountFrom(body.amount) }
-  if (body.enforcement !== 'soft') return { ...base, enforcement: 'hard' }
-  const { graceMs, overageMultiplier } = body
-  return { ...base, enforcement: 'soft', graceMs, overageMultiplier, overageMax: amountFrom(body.overageMax) }
-}
-
-export function budgetTo(budget: Budget): BudgetBody {
-  const { unit, period, timezone } = budget
-  const base = { unit, period, timezone, amount: amountOf(unit, budget.amount) }
-  if (budget.enforcement === 'hard') return { ...base, enforcement: 'hard' }
-  const { graceMs, overageMax } = budget
-  const overageMultiplier = trimmed(budget.overageMultiplier)
-  return { ...base, enforcement: 'soft', graceMs, overageMultiplier, overageMax: amountOf(unit, overageMax) }
-}
-
-/** The shortest decimal: the ledger keeps all three places. */
-function trimmed(decimal: string): string {
-  return decimal.includes('.') ? decimal.replace(/\.?0+$/, '') : decimal
-}
-
-/** Where a budget stands in its current period. */
-export function standingTo({ budget, used, held, remaining, resetsAtMs }: BudgetStanding) {
-  const { scope, unit, period, amount, enforcement } = budget
-  return {
-    scope,
-    unit,
-    period,
-    amount: amountOf(unit, amount),
-    used: amountOf(unit, used),
-    held: amountOf(unit, held),
-    remaining: amountOf(unit, remaining),
-    resetsAt: toIsoOrNull(resetsAtMs),
-    enforcement,
-  }
-}
-
-/** The schema has checked that text is an amount of USD. */
-function amountFrom(amount: string | number): number {
-  return typeof amount === 'number' ? amount : nano(parseUsd(amount) ?? Number.NaN)
 }
 
 export function templateTo({ name: _, ...body }: Template): TemplateBody {

@@ -2,6 +2,7 @@
 
 import type { Catalogue } from '../../domain/catalogue.ts'
 import type { WholeConfigBody } from '../schema/config.ts'
+import { budgetFrom, budgetTo } from './budget.ts'
 import * as convert from './config.ts'
 import { priceFrom, priceTo } from './price.ts'
 
@@ -15,10 +16,8 @@ export function catalogueFrom(body: WholeConfigBody, atMs: number): Catalogue {
     templates: entries(body.templates).map(([name, template]) => ({ name, ...template })),
     workers: entries(body.workers).map(([name, worker]) => convert.workerFrom(name, worker)),
     budgets: [
-      ...entries(body.clients).flatMap(([id, { budgets }]) =>
-        budgets.map((one) => convert.budgetFrom(id, one)),
-      ),
-      ...entries(body.budgets).flatMap(([scope, list]) => list.map((one) => convert.budgetFrom(scope, one))),
+      ...entries(body.clients).flatMap(([id, { budgets }]) => budgets.map((one) => budgetFrom(id, one))),
+      ...entries(body.budgets).flatMap(([scope, list]) => list.map((one) => budgetFrom(scope, one))),
     ],
     prices: entries(body.prices).flatMap(([resourceId, prices]) =>
       prices.map((price) => priceFrom(resourceId, price, atMs)),
@@ -30,7 +29,7 @@ export function catalogueFrom(body: WholeConfigBody, atMs: number): Catalogue {
 export function catalogueTo(catalogue: Catalogue): WholeConfigBody {
   const clients = new Set(catalogue.clients.map(({ id }) => id))
   const ofScopes = catalogue.budgets.filter(({ scope }) => !clients.has(scope))
-  const ofClient = (id: string) => catalogue.budgets.filter(({ scope }) => scope === id).map(convert.budgetTo)
+  const ofClient = (id: string) => catalogue.budgets.filter(({ scope }) => scope === id).map(budgetTo)
   return {
     resources: byKey(catalogue.resources, ({ id }) => id, convert.resourceTo),
     tiers: byKey(catalogue.tiers, ({ id }) => id, convert.tierTo),
@@ -39,7 +38,7 @@ export function catalogueTo(catalogue: Catalogue): WholeConfigBody {
       ({ id }) => id,
       ({ id, ...client }) => ({ ...client, budgets: ofClient(id) }),
     ),
-    budgets: grouped(ofScopes, ({ scope }) => scope, convert.budgetTo),
+    budgets: grouped(ofScopes, ({ scope }) => scope, budgetTo),
     templates: byKey(catalogue.templates, ({ name }) => name, convert.templateTo),
     workers: byKey(catalogue.workers, ({ name }) => name, convert.workerTo),
     prices: grouped(catalogue.prices, ({ resourceId }) => resourceId, priceTo),

@@ -10,6 +10,7 @@ import * as stored from '../../activities/ledger/read-config.ts'
 import { budgetsOf } from '../../activities/ledger/read-budgets.ts'
 import { concurrencyOf } from '../../domain/client.ts'
 import type { Refusal } from '../../domain/failure.ts'
+import { budgetFrom, budgetTo } from '../convert/budget.ts'
 import * as convert from '../convert/config.ts'
 import { Problem } from '../problem.ts'
 import type { Route } from '../route.ts'
@@ -58,10 +59,10 @@ const clients = objectRoutes({
     const [client, budgets] = await Promise.all([stored.readClient(sql, id), budgetsOf(sql, id)])
     if (client === null) return null
     const { id: _, ...body } = client
-    return { ...body, budgets: budgets.map(convert.budgetTo) }
+    return { ...body, budgets: budgets.map(budgetTo) }
   },
   async put({ sql }, { budgets, ...body }, { id, actor }) {
-    const own = budgets.map((budget) => convert.budgetFrom(id, budget))
+    const own = budgets.map((budget) => budgetFrom(id, budget))
     return unlessRefused(await putClient(sql, { id, ...body }, own, actor))
   },
   remove: async ({ sql }, { id, actor }) =>

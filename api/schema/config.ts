@@ -4,16 +4,15 @@
 // refused as unknown instead of being accepted and ignored.
 
 import { z } from 'zod'
-import { BUDGET_PERIODS, USD_UNIT } from '../../domain/budget.ts'
 import { PARTS_PER_WHOLE } from '../../domain/limit.ts'
 import { REFUND_RULES, RESOURCE_DEFAULTS, RESOURCE_KINDS } from '../../domain/resource.ts'
 import { TIER_DEFAULTS } from '../../domain/tier.ts'
 import { fraction, limit, type LimitBody } from './limit.ts'
 import { price, priceFault } from './price.ts'
+import { budgets } from './budget.ts'
 import * as p from './primitives.ts'
 
 const LIMITS_MAX = 16
-const BUDGETS_MAX = 16
 const BACKOFFS_MAX = 32
 const CAPABILITIES_MAX = 64
 const MODELS_MAX = 32
@@ -94,68 +93,6 @@ export const tier = z
     monthlyBudgetUsd: p.usd.nullable().default(TIER_DEFAULTS.monthlyBudgetUsd),
   })
   .meta({ id: 'Tier' })
-
-const amount = z
-  .union([p.usd, p.count])
-  .meta({ description: 'A decimal string where the unit is USD, else an integer' })
-const budgetBase = {
-  unit: p.id.meta({ description: '`USD` or a resource id', example: USD_UNIT }),
-  amount,
-  period: z.enum(BUDGET_PERIODS),
-  timezone: p.timezone.default('UTC'),
-}
-
-export const budget = z
-  .discriminatedUnion('enforcement', [
-    z.strictObject({ ...budgetBase, enforcement: z.literal('hard').optional() }),
-    z.strictObject({
-      ...budgetBase,
-      enforcement: z.literal('soft'),
-      graceMs: p.durationMs.default(3_600_000),
-      overageMultiplier: z
-        .string()
-        .regex(/^[1-9]\d{0,2}(\.\d{1,3})?$/, 'expected a decimal string from "1" to "999.999"')
-        .default('1'),
-      overageMax: amount,
-    }),
-  ])
-  .superRefine((budget, context) => {
-    if (budget.period === 'rolling') {
-      context.addIssue({ code: 'custom', path: ['period'], message: 'expected a calendar period' })
-    }
-    const expected = budget.unit === USD_UNIT ? 'string' : 'number'
-    const members = {
-      amount: budget.amount,
-      ...('overageMax' in budget && { overageMax: budget.overageMax }),
-    }
-    for (const [member, value] of Object.entries(members)) {
-      if (typeof value === expected) continue
-      const message =
-        expected === 'string'
-          ? 'expected a decimal string, because the unit is USD'
-          : "expected an integer of the resource's unit"
-      context.addIssue({ code: 'custom', path: [member], message })
-    }
-  })
-  .meta({ id: 'Budget' })
-
-export const budgets = z
-  .array(budget)
-  .max(BUDGETS_MAX)
-  .superRefine((list, context) => {
-    const seen = new Set<string>()
-    for (const [index, { unit, period }] of list.entries()) {
-      const key = `${unit} ${period}`
-      if (seen.has(key)) {
-        context.addIssue({
-          code: 'custom',
-          path: [index],
-          message: `a second budget of ${unit} per ${period}`,
-        })
-      }
-      seen.add(key)
-    }
-  })
 
 export const client = z
   .strictObject({
@@ -252,7 +189,6 @@ export const wholeConfig = z
 
 export type ResourceBody = z.infer<typeof resource>
 export type TierBody = z.infer<typeof tier>
-export type BudgetBody = z.infer<typeof budget>
 export type TemplateBody = z.infer<typeof template>
 export type WorkerBody = z.infer<typeof worker>
 export type WholeConfigBody = z.infer<typeof wholeConfig>

@@ -93,17 +93,54 @@ const budgetAmount = z
   .union([p.usdTold, z.int()])
   .meta({ description: 'A decimal string where the unit is USD, else an integer' })
 
+const perCarveOut = { scope: z.string(), amount: budgetAmount, used: budgetAmount, held: budgetAmount }
+
 export const budgetStanding = z
   .strictObject({
     scope: z.string(),
     unit: z.string(),
     period: z.enum(BUDGET_PERIODS),
-    amount: budgetAmount,
+    timezone: z.string(),
+    windowMs: z.int().nullable(),
+    amount: budgetAmount.meta({ description: 'As configured, and what raises it now' }),
+    configured: budgetAmount,
     used: budgetAmount,
     held: budgetAmount,
     remaining: budgetAmount,
+    available: budgetAmount.meta({ description: 'What could be held now: what remains, and credits' }),
     resetsAt: time,
     enforcement: z.enum(['hard', 'soft']),
+    thresholds: z.array(z.int()),
+    carvedFrom: z.string().nullable(),
+    carveOuts: z
+      .array(
+        z.strictObject({
+          ...perCarveOut,
+          kept: budgetAmount.meta({ description: 'The part of `held` that is kept for it' }),
+        }),
+      )
+      .meta({ description: 'What scopes below have of it, until they end' }),
+    raises: z.array(
+      z.strictObject({
+        id: z.string(),
+        kind: z.enum(['increase', 'top-up']),
+        amount: budgetAmount,
+        expiresAt: time,
+      }),
+    ),
+    credits: z
+      .array(
+        z.strictObject({
+          id: z.string(),
+          amount: budgetAmount,
+          used: budgetAmount,
+          held: budgetAmount,
+          remaining: budgetAmount,
+          priority: z.int(),
+          expiresAt: time,
+        }),
+      )
+      .meta({ description: 'In the order in which they are burnt' }),
   })
   .meta({ id: 'BudgetStanding' })
 

@@ -201,8 +201,8 @@ describe('an object', () => {
       resetsAt: null,
       enforcement: 'hard',
     }
-    expect((await api.put(path, list)).body).toEqual([standing])
-    expect((await api.get(path)).body).toEqual([standing])
+    expect((await api.put(path, list)).body).toMatchObject([standing])
+    expect((await api.get(path)).body).toMatchObject([standing])
     expect((await api.put('/api/budgets/global', list)).status).toBe(201)
     expect((await api.put('/api/budgets/global', [])).body).toEqual([])
   })

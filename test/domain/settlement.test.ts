@@ -126,13 +126,13 @@ test('S3, S4: every budget is charged in its unit and the holds come back, whate
     enforcement: 'hard',
   })
   const holds = [
-    { key: 'usd', budget: budget('USD', 1), open: 30_002 },
-    { key: 'out', budget: budget('out', 1), open: 10 },
-    { key: 'other', budget: budget('unused', 1), open: 0 },
+    { key: 'usd', budget: budget('USD', 1), open: 30_002, credit: null },
+    { key: 'out', budget: budget('out', 1), open: 10, credit: null },
+    { key: 'other', budget: budget('unused', 1), open: 0, credit: null },
   ]
   const bookings = [bookingOf({ attempt: 1, use: reported({ out: 12 }) }, reserved)]
   const balances = { usd: EMPTY_BALANCE, out: EMPTY_BALANCE, other: EMPTY_BALANCE }
-  expect(charge(holds, bookings, balances)).toEqual([
+  expect(charge({ holds, bookings, balances, atMs: 0 })).toEqual([
     { key: 'usd', attempt: 1, kind: 'use', held: 0, used: 36_000, surcharge: 0 },
     { key: 'usd', attempt: 0, kind: 'release', held: -30_002, used: 0, surcharge: 0 },
     { key: 'out', attempt: 1, kind: 'use', held: 0, used: 12, surcharge: 0 },

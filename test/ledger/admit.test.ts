@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { admit } from '../../activities/ledger/admit.ts'
 import { readRequest } from '../../activities/ledger/read-request.ts'
 import type { Ask } from '../../domain/ask.ts'
-import { putBudgets } from '../../activities/ledger/put-budgets.ts'
 import { putResource } from '../../activities/ledger/put-resource.ts'
 import { putTier } from '../../activities/ledger/put-tier.ts'
 import { putWorker } from '../../activities/ledger/put-worker.ts'
@@ -190,7 +189,7 @@ describe('what is refused at once', () => {
 describe('budgets', () => {
   test('A1: the first ancestor that refuses is told, and nothing is held anywhere', async () => {
     await f.client(ledger.sql, { id: 'tree' }, [f.hard('tree', '1')])
-    await putBudgets(ledger.sql, 'tree/s1', [f.hard('tree/s1', '0.02'), f.hard('tree/s1', 15)], f.ACTOR)
+    await f.putBudgets(ledger.sql, 'tree/s1', [f.hard('tree/s1', '0.02'), f.hard('tree/s1', 15)])
     const scope = { session: 's1', swarm: null, run: null, step: null }
     const ask = () => f.reservation({ clientId: 'tree', scope })
     expect(await refusalOf(ask())).toMatchObject({ kind: 'admitted' })

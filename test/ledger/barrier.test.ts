@@ -6,7 +6,6 @@ import { admit } from '../../activities/ledger/admit.ts'
 import { checkLedger } from '../../activities/ledger/check.ts'
 import { openDatabase } from '../../activities/ledger/database.ts'
 import { getBudgets } from '../../activities/ledger/get-budgets.ts'
-import { putBudgets } from '../../activities/ledger/put-budgets.ts'
 import { putTier } from '../../activities/ledger/put-tier.ts'
 import { recordEffects } from '../../activities/ledger/record-effects.ts'
 import { settleExecution } from '../../activities/ledger/settle-execution.ts'
@@ -62,7 +61,7 @@ race('one budget for 7, its first use', async (id) => {
 race('a tree of scopes: the tightest ancestor decides', async (id) => {
   await f.client(ledger.sql, { id }, [f.hard(id, 120)])
   for (const session of ['a', 'b']) {
-    await putBudgets(ledger.sql, `${id}/${session}`, [f.hard(`${id}/${session}`, '0.08')], f.ACTOR)
+    await f.putBudgets(ledger.sql, `${id}/${session}`, [f.hard(`${id}/${session}`, '0.08')])
   }
   const scope = (nth: number) => ({
     session: nth % 2 === 0 ? 'a' : 'b',

@@ -6,7 +6,6 @@ import { admit } from '../../activities/ledger/admit.ts'
 import { checkLedger } from '../../activities/ledger/check.ts'
 import { Coalescer, WAITING_MAX } from '../../activities/ledger/coalescer.ts'
 import { getBudgets } from '../../activities/ledger/get-budgets.ts'
-import { putBudgets } from '../../activities/ledger/put-budgets.ts'
 import { putResource } from '../../activities/ledger/put-resource.ts'
 import { readRequest } from '../../activities/ledger/read-request.ts'
 import { recordEffects } from '../../activities/ledger/record-effects.ts'
@@ -193,7 +192,7 @@ describe('a batch of admissions', () => {
             const budget = f.hard(scope, sizes[nth] ?? 0, { period: 'day' })
             const overage = { graceMs: 1_000, overageMultiplier: '1.5', overageMax: 20 } as const
             const kept = nth === 1 ? ({ ...budget, enforcement: 'soft', ...overage } as const) : budget
-            await putBudgets(sql, scope, [kept], f.ACTOR)
+            await f.putBudgets(sql, scope, [kept])
           }
           const asks = all.map(({ leaf, units }) => {
             const session = leaf > 0 ? 's' : null

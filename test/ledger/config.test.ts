@@ -7,7 +7,6 @@ import { createKey, deleteKey, findKeyByHash, listKeys } from '../../activities/
 import { getBudgets } from '../../activities/ledger/get-budgets.ts'
 import { limiterConfig } from '../../activities/ledger/limiter-config.ts'
 import { migrate } from '../../activities/ledger/migrate.ts'
-import { putBudgets } from '../../activities/ledger/put-budgets.ts'
 import { putResource } from '../../activities/ledger/put-resource.ts'
 import { putTemplate } from '../../activities/ledger/put-template.ts'
 import { putTier } from '../../activities/ledger/put-tier.ts'
@@ -79,7 +78,7 @@ describe('one object', () => {
     const { sql } = ledger
     await f.client(sql, { id: 'kept' }, [f.hard('kept', '1'), f.hard('kept', 100)])
     await admit(sql, f.reservation({ clientId: 'kept' }), f.NOON)
-    await putBudgets(sql, 'kept', [f.hard('kept', '2')], f.ACTOR)
+    await f.putBudgets(sql, 'kept', [f.hard('kept', '2')])
     expect(await getBudgets(sql, 'kept', f.NOON)).toMatchObject([
       { held: f.usd('0.01'), remaining: f.usd('1.99') },
     ])

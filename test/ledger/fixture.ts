@@ -14,6 +14,8 @@ import type { Worker } from '../../domain/worker.ts'
 import type { Effect, Granted } from '../../limiter/effect.ts'
 import { openDatabase, type Sql } from '../../activities/ledger/database.ts'
 import { migrate } from '../../activities/ledger/migrate.ts'
+import { putBudgets as put } from '../../activities/ledger/put-budgets.ts'
+import type { CarveOutAsk } from '../../activities/ledger/carve-outs.ts'
 import { putClient } from '../../activities/ledger/put-client.ts'
 import { putPrice, type PriceChange } from '../../activities/ledger/put-price.ts'
 import { putResource } from '../../activities/ledger/put-resource.ts'
@@ -109,6 +111,16 @@ export function hard(scope: string, amount: string | number, given: Partial<Budg
   const isUsd = typeof amount === 'string'
   const base = { scope, period: 'month', timezone: 'UTC', ...given } as const
   return { ...base, unit: isUsd ? 'USD' : TOKENS, amount: isUsd ? usd(amount) : amount, enforcement: 'hard' }
+}
+
+/** As an operator does it. */
+export async function putBudgets(
+  sql: Sql,
+  scope: string,
+  budgets: readonly Budget[],
+  carveOuts: readonly CarveOutAsk[] = [],
+) {
+  return await put(sql, { scope, budgets, carveOuts }, { actor: ACTOR, mayRaise: true, atMs: NOON })
 }
 
 export function usd(text: string) {

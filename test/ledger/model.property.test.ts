@@ -5,7 +5,6 @@ import { afterAll, expect, test } from 'vitest'
 import { admit } from '../../activities/ledger/admit.ts'
 import { checkLedger } from '../../activities/ledger/check.ts'
 import { getBudgets } from '../../activities/ledger/get-budgets.ts'
-import { putBudgets } from '../../activities/ledger/put-budgets.ts'
 import { recordEffects } from '../../activities/ledger/record-effects.ts'
 import { release } from '../../activities/ledger/release.ts'
 import { ancestorPaths, type Scope } from '../../domain/scope.ts'
@@ -143,7 +142,7 @@ test('the ledger admits what the model admits, and has what the model has', asyn
         open: [],
       }
       for (const [scope, amount] of model.limits) {
-        await putBudgets(ledger.sql, scope, [f.hard(scope, amount, { period: 'day' })], f.ACTOR)
+        await f.putBudgets(ledger.sql, scope, [f.hard(scope, amount, { period: 'day' })])
       }
       for (const op of all) await perform(model, clientId, op)
       for (const scope of model.limits.keys()) {

@@ -5,7 +5,6 @@ import { admit } from '../../activities/ledger/admit.ts'
 import { beginAttempt } from '../../activities/ledger/begin-attempt.ts'
 import { checkLedger } from '../../activities/ledger/check.ts'
 import { getBudgets } from '../../activities/ledger/get-budgets.ts'
-import { putBudgets } from '../../activities/ledger/put-budgets.ts'
 import { putTier } from '../../activities/ledger/put-tier.ts'
 import { readRequest } from '../../activities/ledger/read-request.ts'
 import { recordAttempt } from '../../activities/ledger/record-attempt.ts'
@@ -57,8 +56,8 @@ describe('admission', () => {
     ])
     const scope = (session: string, swarm: string) => ({ session, swarm, run: null, step: null })
     for (const session of ['a', 'b']) {
-      await putBudgets(ledger.sql, `tree/${session}`, [f.hard(`tree/${session}`, 120)], f.ACTOR)
-      await putBudgets(ledger.sql, `tree/${session}/w`, [f.hard(`tree/${session}/w`, '0.05')], f.ACTOR)
+      await f.putBudgets(ledger.sql, `tree/${session}`, [f.hard(`tree/${session}`, 120)])
+      await f.putBudgets(ledger.sql, `tree/${session}/w`, [f.hard(`tree/${session}/w`, '0.05')])
     }
     const asks = times(CALLERS * 2, (nth) =>
       f.reservation({ clientId: 'tree', scope: scope(nth % 2 === 0 ? 'a' : 'b', nth % 4 < 2 ? 'w' : 'v') }),
