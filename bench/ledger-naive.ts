@@ -60,6 +60,9 @@ export async function naiveAdmit(sql: Sql, ask: ReservationAsk, atMs: number): P
         update budget_period set held = held + ${cost}
         where budget_id = ${id} and starts_at = ${TOTAL_STARTS_AT}`
     }
+    await tx`
+      insert into usage_inbox (at, client_id, scope_path, request_id, attempt, kind, requests, units, cost)
+      values (${at}, ${ask.clientId}, ${ask.clientId}, ${ask.id}, 0, 'admission', 1, 0, 0)`
     await tx`insert into event (request_id, state, at) values (${ask.id}, 'admitted', ${at})`
     await tx`insert into event (request_id, state, at) values (${ask.id}, 'waiting', ${at})`
     return { kind: 'admitted' }
