@@ -15,7 +15,14 @@ export type Pools = {
   readonly reserved: number
   /** By client. */
   readonly dedicated: Readonly<Record<string, number>>
+  /** Left out: the default. */
+  readonly lending?: Lending
 }
+
+/** Parts of a pool, per 10,000, that others may use while its owners do not wait for them. */
+export type Lending = { readonly reserved: number; readonly dedicated: number }
+
+export const LENDING_DEFAULT: Lending = { reserved: 0, dedicated: 5_000 }
 
 export type Resource = {
   readonly id: string

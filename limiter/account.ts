@@ -11,12 +11,13 @@ import { needOf, type Meter } from './limits/meter.ts'
 import { carryOver, keptOf, type Kept } from './limits/open.ts'
 import { slowestRate, type Terms } from './order/credit.ts'
 import { newShare, type Share } from './order/guaranteed.ts'
-import { openPools, type Pool } from './pool.ts'
+import { openLoans, openPools, type LoanPool, type Pool } from './pool.ts'
 
 export type Account = {
   readonly resource: Resource
   /** The shared one first. */
   readonly pools: readonly Pool[]
+  readonly loans: readonly LoanPool[]
   /** Nothing is granted before; 0 where it is open. */
   closedUntilMs: number
   /** Reservations that wait for it. */
@@ -40,6 +41,7 @@ export function openAccount(
   return {
     resource,
     pools,
+    loans: openLoans(resource, pools, atMs, keptIn),
     closedUntilMs: 0,
     waiting: 0,
     inFlight: 0,
@@ -53,11 +55,11 @@ export function openAccount(
 export function reopenAccount(before: Account, resource: Resource, atMs: number): Account {
   const { jitterMs } = before.resource
   const account = openAccount(resource, atMs, (name, limits, index) => {
-    const pool = before.pools.find((one) => one.name === name)
+    const pool = [...before.pools, ...before.loans].find((one) => one.name === name)
     const limit = limits[index]
     if (pool === undefined || limit === undefined) return []
     const from = matching(pool.limits, limits, index)
-    const [old, meter] = [pool.limits[from], pool.meters[from]]
+    const [old, meter] = [pool.limits[from], pool.own[from]]
     return old === undefined || meter === undefined
       ? []
       : carryOver({ before: old, after: limit, jitterMs, kept: keptOf(meter), atMs })
@@ -102,8 +104,9 @@ export function lendWithin({ pools }: Account, atMs: number): void {
 }
 
 /** The pool of that name, or the shared one where it is gone. */
-export function poolOf({ pools }: Account, name: string): Pool | undefined {
-  return pools.find((pool) => pool.name === name) ?? pools[0]
+export function poolOf({ pools, loans }: Account, name: string): Pool | undefined {
+  const isNamed = (pool: Pool): boolean => pool.name === name
+  return pools.find(isNamed) ?? loans.find(isNamed) ?? pools[0]
 }
 
 /** Charges a reservation of `units`. */
@@ -142,9 +145,10 @@ export function freeSlots(pool: Pool | undefined, { units, untilMs }: Lease): vo
  * What a limit of a pool admits now, in its own units. Slots are counted over all pools as well: where a pool has
  * become smaller than what is in flight in it, the others have so much less until that has ended.
  */
-export function leftIn({ pools }: Account, meter: Meter, index: number, atMs: number): number {
+export function leftIn({ pools, resource }: Account, meter: Meter, index: number, atMs: number): number {
   const own = meter.available(atMs)
-  if (meter.kind === 'rate' || pools.length === 1) return own
+  const isOfLoan = index >= resource.limits.length
+  if (meter.kind === 'rate' || pools.length === 1 || isOfLoan) return own
   const whole = pools.reduce((sum, { meters }) => sum + (meters[index]?.available(atMs) ?? 0), 0)
   return Math.min(own, whole)
 }

@@ -26,7 +26,7 @@ import {
 } from './order/guaranteed.ts'
 import { judge, opensAt, type Claim, type Trial, type Verdict } from './order/judge.ts'
 import { bestLane, headOf, leads, setAside, wantsOf, type Lane, type Shape } from './order/lane.ts'
-import type { Pool } from './pool.ts'
+import { isOpen, type Pool } from './pool.ts'
 import { place } from './queue.ts'
 import type { Granted, Waiting } from './reservation.ts'
 
@@ -62,7 +62,8 @@ export function drain(state: LimiterState): readonly Granted[] {
 
 /**
  * One pass. True where what it granted takes from those who had reserved something the right to it, so that another
- * has to follow: a client reached its cap, or somebody became due in a share and goes before them.
+ * has to follow: a client reached its cap, somebody became due in a share and goes before them, or an owner waits no
+ * more and its pool lends again.
  */
 function sweep(state: LimiterState, grants: Granted[]): boolean {
   state.startAtMs = null
@@ -81,13 +82,22 @@ function sweep(state: LimiterState, grants: Granted[]): boolean {
     aside: [],
     flowsAside: [],
   }
+  const lenders = lendersOf(state)
   // In the order of the configuration.
   for (const account of state.accounts.values()) noteDue(pass, account)
   do serveDue(pass)
   while (serveBest(pass))
   for (const lane of pass.aside) place(state, lane)
   for (const { queue, flow } of pass.flowsAside) placeFlow(queue, flow)
-  return pass.isOvertaken || pass.blocked.some(({ client }) => isAtCap(client))
+  const isLentAgain = pass.blocked.length > 0 && lendersOf(state) > lenders
+  return pass.isOvertaken || isLentAgain || pass.blocked.some(({ client }) => isAtCap(client))
+}
+
+/** Pools that lend, because their owners wait for nothing of them. */
+function lendersOf({ accounts }: LimiterState): number {
+  let lenders = 0
+  for (const { loans } of accounts.values()) for (const loan of loans) if (isOpen(loan)) lenders += 1
+  return lenders
 }
 
 function noteDue({ due, spent }: Pass, account: Account): void {

@@ -14,7 +14,7 @@ import { isLater, type Want } from './order/judge.ts'
 import { standingOf, wantsOf, type Shape } from './order/lane.ts'
 import type { Spot, Total } from './order/line.ts'
 import { scoreAt, type Standing } from './order/score.ts'
-import type { Pool } from './pool.ts'
+import { isOpen, type Pool } from './pool.ts'
 import type { Waiting } from './reservation.ts'
 
 export type Forecast = {
@@ -68,6 +68,7 @@ export function lastToAdmit(wants: readonly Want[], ahead: Ahead, atMs: number):
 function firstToAdmit({ account, pools, units }: Want, ahead: Ahead, atMs: number): Blocking | null {
   let first: Blocking | null = null
   for (const pool of pools) {
+    if (!isOpen(pool)) continue
     const before = ahead.get(pool) ?? { units: 0, count: 0 }
     const blocking = lastInPool({ account, pool, units }, before, atMs)
     if (blocking === null) return null
@@ -97,7 +98,13 @@ function lastInPool(
     )
     if (untilMs !== null && untilMs <= atMs) continue
     if (last === null || isLater(untilMs, last.untilMs)) {
-      last = { resourceId, limit, needed, available: meter.available(atMs), untilMs }
+      last = {
+        resourceId,
+        limit: limit % pool.limits.length,
+        needed,
+        available: meter.available(atMs),
+        untilMs,
+      }
     }
   }
   return last

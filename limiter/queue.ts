@@ -2,7 +2,7 @@
 //
 // Q1  A waiting reservation is in exactly one lane, in the heap of deadlines, and counted by each of its resources.
 
-import { poolsFor, type Asker } from '../domain/pool.ts'
+import { loansFor, poolsFor, type Asker } from '../domain/pool.ts'
 import { FAIRNESS_POINTS_MAX, type Urgency } from '../domain/priority.ts'
 import type { Demand } from '../domain/resource.ts'
 import type { Account } from './account.ts'
@@ -30,6 +30,7 @@ import {
 } from './order/lane.ts'
 import type { Want } from './order/judge.ts'
 import { isStarvingAt } from './order/score.ts'
+import { countWaiting } from './pool.ts'
 import type { Waiting } from './reservation.ts'
 
 export type Entry = {
@@ -65,10 +66,7 @@ export function enqueue(state: LimiterState, entry: Entry): Waiting {
     blocking,
     deadlinePlace: noPlace(),
   }
-  for (const account of shape.accounts) {
-    if (account.waiting === 0) startClock(account.share.credit, state.nowMs)
-    account.waiting += 1
-  }
+  countIn(state, shape, 1)
   addMember(lane, waiting)
   place(state, lane)
   state.deadlines.put(waiting)
@@ -79,12 +77,20 @@ export function enqueue(state: LimiterState, entry: Entry): Waiting {
 /** Takes a waiting reservation out of the queue: it was granted, gave up, or was refused. */
 export function dequeue(state: LimiterState, waiting: Waiting): void {
   const { lane } = waiting
-  for (const account of lane.shape.accounts) account.waiting -= 1
+  countIn(state, lane.shape, -1)
   removeMember(lane, waiting)
   place(state, lane)
   state.deadlines.remove(waiting)
   state.reservations.delete(waiting.id)
   dropIfEmpty(state, lane)
+}
+
+function countIn({ nowMs }: LimiterState, { accounts, pools }: Shape, more: 1 | -1): void {
+  for (const account of accounts) {
+    if (account.waiting === 0) startClock(account.share.credit, nowMs)
+    account.waiting += more
+  }
+  for (const mayUse of pools) countWaiting(mayUse, more)
 }
 
 /** Moves a waiting reservation to the lane of another boost. */
@@ -137,7 +143,9 @@ export function wantsFor({ accounts }: LimiterState, demand: Demand, asker: Aske
   const wants: Want[] = []
   for (const [id, units] of demand) {
     const account = accounts.get(id)
-    if (account !== undefined) wants.push({ account, pools: poolsFor(account.pools, asker), units })
+    if (account === undefined) continue
+    const pools = [...poolsFor(account.pools, asker), ...loansFor(account.loans, asker)]
+    wants.push({ account, pools, units })
   }
   return wants
 }

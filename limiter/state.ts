@@ -122,8 +122,9 @@ function encodeWith(state: LimiterState, endings: Endings): LimiterSnapshot {
   }
 }
 
-function encodeAccount({ resource, closedUntilMs, pools, share, observed }: Account): AccountTuple {
-  const kept = pools.map(({ name, meters }) => [name, meters.map(keptOf)] as const)
+function encodeAccount(account: Account): AccountTuple {
+  const { resource, closedUntilMs, pools, loans, share, observed } = account
+  const kept = [...pools, ...loans].map(({ name, own }) => [name, own.map(keptOf)] as const)
   const tuple = [resource, closedUntilMs, kept, encodeShare(share)] as const
   return observed.size === 0 ? tuple : [...tuple, [...observed]]
 }

@@ -9,10 +9,7 @@ import { limitFrom, limitTo, toFraction, toParts } from './limit.ts'
 
 export function resourceFrom(id: string, body: ResourceBody): Resource {
   const limits = body.limits.map((limit) => limitFrom(limit, body.unit))
-  const pools = {
-    reserved: toParts(body.pools.reserved),
-    dedicated: mapValues(body.pools.dedicated, toParts),
-  }
+  const pools = mapPools(body.pools, toParts)
   return { id, ...body, limits, pools, guaranteedShare: toParts(body.guaranteedShare) }
 }
 
@@ -27,9 +24,15 @@ export function resourceTo(resource: Resource): ResourceBody {
   return {
     ...body,
     limits: body.limits.map(limitTo),
-    pools: { reserved: toFraction(pools.reserved), dedicated: mapValues(pools.dedicated, toFraction) },
+    pools: mapPools(pools, toFraction),
     guaranteedShare: toFraction(body.guaranteedShare),
   }
+}
+
+function mapPools({ reserved, dedicated, lending }: Pools, to: (part: number) => number) {
+  const pools = { reserved: to(reserved), dedicated: mapValues(dedicated, to) }
+  if (lending === undefined) return pools
+  return { ...pools, lending: { reserved: to(lending.reserved), dedicated: to(lending.dedicated) } }
 }
 
 const NO_POOLS: Pools = { reserved: 0, dedicated: {} }

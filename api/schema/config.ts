@@ -5,7 +5,7 @@
 
 import { z } from 'zod'
 import { PARTS_PER_WHOLE } from '../../domain/limit.ts'
-import { REFUND_RULES, RESOURCE_DEFAULTS, RESOURCE_KINDS } from '../../domain/resource.ts'
+import { LENDING_DEFAULT, REFUND_RULES, RESOURCE_DEFAULTS, RESOURCE_KINDS } from '../../domain/resource.ts'
 import { TIER_DEFAULTS } from '../../domain/tier.ts'
 import { fraction, limit, type LimitBody } from './limit.ts'
 import { price, priceFault } from './price.ts'
@@ -22,6 +22,16 @@ const pools = z
   .strictObject({
     reserved: fraction.default(0).meta({ description: 'For urgent work' }),
     dedicated: z.record(p.clientId, fraction).default({}).meta({ description: 'By client' }),
+    lending: z
+      .strictObject({
+        reserved: fraction.default(LENDING_DEFAULT.reserved / PARTS_PER_WHOLE),
+        dedicated: fraction.default(LENDING_DEFAULT.dedicated / PARTS_PER_WHOLE),
+      })
+      .exactOptional()
+      .meta({
+        description:
+          'The part of such a pool that others may use while its owners do not wait for it; default none, and half',
+      }),
   })
   .refine(
     ({ reserved, dedicated }) => sumOfParts([reserved, ...Object.values(dedicated)]) < PARTS_PER_WHOLE,

@@ -9,7 +9,7 @@
 import { leftIn, type Account } from '../account.ts'
 import type { Blocking } from '../effect.ts'
 import { needOf, type Meter, type Use } from '../limits/meter.ts'
-import type { Pool } from '../pool.ts'
+import { isOpen, type Pool } from '../pool.ts'
 import type { Waiting } from '../reservation.ts'
 
 /** What somebody will take of a pool, and when: the best head that is blocked, or whom a guaranteed share serves next. */
@@ -63,6 +63,7 @@ function bestPool({ account, pools, units }: Want, trial: Trial): PoolChoice {
       : null
   let best: PoolChoice = { pool: undefined, blocking: null }
   for (const pool of pools) {
+    if (!isOpen(pool)) continue
     const blocking = heldIn({ account, pool, units, held: closed }, trial)
     if (blocking === null) return { pool, blocking }
     if (best.blocking === null || isLater(best.blocking.untilMs, blocking.untilMs)) best = { pool, blocking }
@@ -92,7 +93,13 @@ function heldIn({ account, pool, units, held: closed }: PoolWant, trial: Trial):
     const ownMs = misses ? laterThan(atMs, meter.earliest(needed, atMs)) : atMs
     const untilMs = laterOf(ownMs, claimedMs)
     if (held === null || isLater(untilMs, held.untilMs))
-      held = { resourceId: account.resource.id, limit, needed, available, untilMs }
+      held = {
+        resourceId: account.resource.id,
+        limit: limit % pool.limits.length,
+        needed,
+        available,
+        untilMs,
+      }
   }
   return held
 }
@@ -111,6 +118,7 @@ function claimedUntil(meter: Meter, needed: number, pool: Pool, trial: Trial): n
 export function opensAt({ account, pools }: Want, trial: Trial): number | null {
   let opensMs: number | null = null
   for (const pool of pools) {
+    if (!isOpen(pool)) continue
     let poolMs: number | null = Math.max(trial.atMs, account.closedUntilMs)
     for (const meter of pool.meters) {
       if (meter.available(trial.atMs) < 1) poolMs = laterOf(poolMs, meter.earliest(1, trial.atMs))

@@ -91,6 +91,13 @@ describe('an object', () => {
     ])
   })
 
+  test('what pools lend is told as it was configured, with its defaults where part of it was', async () => {
+    const pools = { reserved: 0.1, dedicated: { acme: 0.4 }, lending: { dedicated: 0.25 } }
+    const { body } = await api.put('/admin/resources/lent', { unit: 'tokens', limits: [BUCKET], pools })
+    expect(body.pools).toEqual({ ...pools, lending: { reserved: 0, dedicated: 0.25 } })
+    expect((await api.get('/admin/resources/lent')).body.pools).toEqual(body.pools)
+  })
+
   test('a limiter that does not answer is 503; the next change brings both', async () => {
     stand.isDeaf = true
     const unsure = await api.put('/admin/resources/unsure', { unit: 'tokens', limits: [BUCKET] })

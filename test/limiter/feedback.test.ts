@@ -15,6 +15,7 @@ import {
   settle,
   T0,
   told,
+  tryReserve,
   window,
 } from './fixture.ts'
 
@@ -115,7 +116,7 @@ describe('what others used', () => {
     fc.assert(
       fc.property(limits, fc.array(fc.nat({ max: 40 }), { maxLength: 6 }), amounts, (limit, used, header) => {
         const state = limiter(resource('gpt', [limit]))
-        for (const [at, units] of used.entries()) run(state, reserve(`r${at}`, 8_000 * at, units + 1))
+        for (const [at, units] of used.entries()) run(state, tryReserve(`r${at}`, 8_000 * at, units + 1))
         const nowMs = 50_000
         const before = left(state, nowMs) ?? 0
         run(

@@ -24,7 +24,7 @@ import {
   window,
 } from './fixture.ts'
 
-const POOLS = { reserved: 1_000, dedicated: { acme: 2_000 } }
+const POOLS = { reserved: 1_000, dedicated: { acme: 2_000 }, lending: { reserved: 0, dedicated: 0 } }
 const OTHER = { clientId: 'other' } as const
 const URGENT = { urgency: 'urgent' } as const
 
@@ -213,4 +213,118 @@ test('PL1 R2 L1 whatever happens, and however the pools change, the limit holds 
     }),
     { numRuns: 100 },
   )
+})
+
+describe('PL5 lending', () => {
+  const LENDS = { reserved: 1_000, dedicated: { acme: 4_000 } }
+  const gpt = resource('gpt', [window(100, 60_000)], { pools: LENDS })
+
+  test('others borrow up to half of a dedicated pool, and nothing of the reserved one', () => {
+    const state = limiter(gpt)
+    run(state, reserve('r1', 0, 50, OTHER))
+    expect(told(run(state, tryReserve('r2', 0, 20, OTHER), tryReserve('r3', 0, 1, OTHER)))).toEqual([
+      'granted r2',
+      'rejected r3',
+    ])
+    expect(left(state)).toEqual({ shared: 0, 'dedicated:acme': 20, reserved: 10 })
+  })
+
+  test('as much as is configured, of the reserved one too', () => {
+    const pools = { ...LENDS, lending: { reserved: 10_000, dedicated: 0 } }
+    const state = limiter(resource('gpt', [window(100, 60_000)], { pools }))
+    run(state, reserve('r1', 0, 50, OTHER))
+    expect(told(run(state, tryReserve('r2', 0, 10, OTHER), tryReserve('r3', 0, 1, OTHER)))).toEqual([
+      'granted r2',
+      'rejected r3',
+    ])
+  })
+
+  test('nothing is lent while the owner waits, and lent again when it does no more', () => {
+    const state = limiter(gpt)
+    run(state, reserve('r1', 0, 50, OTHER), reserve('r2', 0, 15, OTHER))
+    run(state, reserve('mine', 10, 40))
+    expect(told(run(state, reserve('r3', 20, 5, OTHER)))).toEqual(['queued r3'])
+    expect(told(run(state, { kind: 'cancel', atMs: T0 + 30, id: 'mine' }))).toEqual([
+      'cancelled mine',
+      'granted r3',
+    ])
+  })
+
+  test('who waits behind an owner is looked at again once the owner is served', () => {
+    const pools = { reserved: 0, dedicated: { acme: 4_000 } }
+    const state = limiter(resource('gpt', [window(100, 60_000)], { pools, guaranteedShare: 0 }))
+    run(state, reserve('r1', 0, 60, OTHER), reserve('own', 0, 40))
+    run(state, reserve('big', 1, 60, { ...OTHER, urgency: 'high' }), reserve('small', 2, 20, OTHER))
+    run(state, reserve('mine', 3, 1, { urgency: 'low' }), tick(59_999))
+    expect(told(run(state, tick(60_000)))).toEqual(['granted big', 'granted mine', 'granted small'])
+  })
+
+  test('a loan is settled in the pool and in its loans, also through JSON and another configuration', () => {
+    let state = limiter(gpt)
+    run(state, reserve('r1', 0, 50, OTHER), reserve('r2', 0, 20, OTHER))
+    state = restore(JSON.parse(JSON.stringify(encode(state))))
+    run(state, configuration([{ ...gpt, maxQueue: 7 }], { version: 2 }))
+    expect(told(run(state, tryReserve('r3', 1, 1, OTHER)))).toEqual(['rejected r3'])
+    run(state, settle('r2', 2, 5))
+    expect(left(state, 2)['dedicated:acme']).toBe(35)
+    expect(told(run(state, tryReserve('r4', 3, 15, OTHER), tryReserve('r5', 3, 1, OTHER)))).toEqual([
+      'granted r4',
+      'rejected r5',
+    ])
+  })
+
+  test('a demand that fits only what is lent is impossible', () => {
+    const pools = { reserved: 0, dedicated: { acme: 9_000 } }
+    const state = limiter(resource('gpt', [window(100, 60_000)], { pools }))
+    expect(run(state, reserve('r1', 0, 11, OTHER))).toMatchObject([
+      { rejection: { reason: 'impossible', size: 10 } },
+    ])
+  })
+
+  test('slots are lent, and given back when the leases end', () => {
+    const pools = { reserved: 0, dedicated: { acme: 5_000 } }
+    const state = limiter(resource('gpt', [slots(8, 'unit')], { pools }))
+    run(state, reserve('r1', 0, 4, OTHER), reserve('r2', 0, 2, OTHER))
+    expect(told(run(state, tryReserve('r3', 0, 1, OTHER), reserve('mine', 0, 4)))).toEqual([
+      'rejected r3',
+      'queued mine',
+    ])
+    expect(told(run(state, settle('r2', 5)))).toEqual(['settled r2', 'granted mine'])
+  })
+
+  test('an owner that took nothing of late has all of its pool within one window, whatever others ask for', () => {
+    const asks = fc.array(
+      fc.record({
+        afterMs: fc.nat({ max: 3_000 }),
+        units: fc.integer({ min: 1, max: 30 }),
+        urgency: fc.constantFrom('urgent', 'normal'),
+        clientId: fc.constantFrom('other', 'third'),
+      }),
+      { minLength: 30, maxLength: 80 },
+    )
+    fc.assert(
+      fc.property(asks, fc.nat({ max: 40 }), fc.integer({ min: 21, max: 40 }), (others, at, units) => {
+        const state = limiter(gpt)
+        const effects: Effect[] = []
+        let nowMs = 0
+        let askedAtMs = -1
+        others.forEach(({ afterMs, ...ask }, index) => {
+          nowMs += afterMs
+          if (index === at) {
+            askedAtMs = nowMs
+            effects.push(...run(state, reserve('mine', nowMs, units, { urgency: 'low', tier: 'basic' })))
+          }
+          const tier = 'enterprise'
+          effects.push(...run(state, reserve(`x${index}`, nowMs, ask.units, { ...ask, tier })))
+        })
+        for (const laterMs of [0, 20_000, 40_000, 59_999, 60_000]) {
+          if (askedAtMs + laterMs > nowMs) effects.push(...run(state, tick(askedAtMs + laterMs)))
+        }
+        const mine = effects.find((effect) => effect.kind === 'granted' && effect.id === 'mine')
+        if (askedAtMs >= 0 && nowMs <= askedAtMs + 60_000) {
+          expect(mine?.atMs).toBeLessThanOrEqual(T0 + askedAtMs + 60_000)
+        }
+      }),
+    )
+  })
 })

@@ -34,7 +34,7 @@ test('vector 11 (anti, approximate counters): an adversary who gets 199 of 100 f
 })
 
 test('vector 14 (anti, partitioned limiters): of 10 slots, batch takes 10 when alone, and then live gets none more', () => {
-  const pools = { reserved: 0, dedicated: { live: 7_000 } }
+  const pools = { reserved: 0, dedicated: { live: 7_000 }, lending: { reserved: 0, dedicated: 0 } }
   const plain = limiter(resource('gpt', [slots(10)]))
   const parted = limiter(resource('gpt', [slots(10)], { pools }))
   for (const state of [plain, parted]) {
