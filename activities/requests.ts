@@ -8,6 +8,7 @@ import { URGENCIES } from '../domain/priority.ts'
 import {
   CANCEL_SIGNAL,
   REQUEST_TASK_QUEUE,
+  REQUEST_WORKFLOW,
   RESULT_SIGNAL,
   SEARCH_ATTRIBUTES,
   requestWorkflowId,
@@ -32,7 +33,7 @@ export class Requests {
   /** Starts the workflow of an execution, or joins the one that runs under its id. Rejects where Temporal is away. */
   async start(ask: ExecutionAsk, tier: string): Promise<void> {
     const who = ask.template ?? ask.worker ?? ''
-    await this.#client.workflow.start('request', {
+    await this.#client.workflow.start(REQUEST_WORKFLOW, {
       workflowId: requestWorkflowId(ask.id),
       taskQueue: REQUEST_TASK_QUEUE,
       args: [{ ask }] satisfies [RequestInput],

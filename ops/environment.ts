@@ -52,6 +52,21 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'RM_TEMPORAL_UI_PORT', meaning: "port of the embedded Temporal's Web UI", standard: '8233' },
   { name: 'RM_POSTGRES_PORT', meaning: 'port of the embedded Postgres', standard: '5433' },
   { name: 'TEMPORAL_CLI_PATH', meaning: 'a Temporal CLI that is already there', standard: 'found or built' },
+  {
+    name: 'RM_KEEP_REQUESTS_DAYS',
+    meaning: 'days for which ended requests, their costs and entries are kept, at least 30',
+    standard: '90',
+  },
+  {
+    name: 'RM_KEEP_USAGE_LINES_MONTHS',
+    meaning: 'whole months for which usage can be exported line by line',
+    standard: '13',
+  },
+  {
+    name: 'RM_KEEP_USAGE_MONTHS',
+    meaning: 'whole months for which usage is kept by the hour',
+    standard: '37',
+  },
   { name: 'RM_LOG_LEVEL', meaning: 'trace, debug, info, warn, error or fatal', standard: 'info' },
   {
     name: 'TEMPORAL_TEST_SERVER_PATH',

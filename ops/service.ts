@@ -21,8 +21,9 @@ import { Problem } from '../api/problem.ts'
 import { TokenCounter } from '../api/tokens/counter.ts'
 import { LIMITER_GROUP } from '../workflows/messages.ts'
 import { registerEcho } from './echo.ts'
+import { readRetention } from './retention.ts'
 import { registerSearchAttributes } from './search-attributes.ts'
-import { startSweep } from './sweep.ts'
+import { keepSchedules } from './upkeep-schedules.ts'
 import { startWorkers, type Workers } from './workers.ts'
 import { workflowBundle } from './workflow-bundle.ts'
 
@@ -48,6 +49,7 @@ const HISTORY_EVENTS_MAX = 1_000
 const HEALTH_TIMEOUT_MS = 1_000
 
 export async function startService({ environment, roles, log }: ServiceOptions): Promise<Service> {
+  const retention = readRetention(environment)
   Runtime.install({ logger: temporalLogger(log) })
   const sql = openDatabase(required(environment, 'DATABASE_URL'), { max: DATABASE_CONNECTIONS })
   const announcements = new Announcements(sql)
@@ -71,12 +73,12 @@ export async function startService({ environment, roles, log }: ServiceOptions):
   let workers: Workers | null = null
   if (roles.includes('worker')) {
     const bundle = await workflowBundle((line) => log.info(line))
-    workers = await startWorkers({ connection, namespace, context, view, workflowBundle: bundle })
+    workers = await startWorkers({ connection, namespace, context, view, retention, workflowBundle: bundle })
+    await keepSchedules(client.schedule)
   }
 
   let server: Server | null = null
   let tokens: TokenCounter | null = null
-  let stopSweep = (): Promise<void> => Promise.resolve()
   if (roles.includes('api')) {
     tokens = new TokenCounter()
     // The vocabulary is read before the first request needs it.
@@ -99,7 +101,6 @@ export async function startService({ environment, roles, log }: ServiceOptions):
       },
     }
     await furnish(api, environment)
-    stopSweep = startSweep(api)
     server = createServer(createApp(api))
     await listen(server, {
       port: Number(environment['PORT'] ?? 3_000),
@@ -112,7 +113,6 @@ export async function startService({ environment, roles, log }: ServiceOptions):
     failed: workers?.running ?? new Promise(() => undefined),
     async stop() {
       await closeServer(server)
-      await stopSweep()
       await tokens?.close()
       await workers?.stop()
       await Promise.all([connection.close(), signals.close()])

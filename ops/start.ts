@@ -7,6 +7,7 @@ import { describeVariables, readEnvironment, unknownVariables } from './environm
 import { explain } from './fault.ts'
 import { openConsole } from './local/console.ts'
 import { type System, startSystem } from './local/system.ts'
+import { readRetention } from './retention.ts'
 
 const STOP_MS = 9_500
 const PARENT_POLL_MS = 500
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
   try {
     for (const name of unknownVariables(process.env)) console.warn(`${name} is set, and nothing reads it`)
     const environment = readEnvironment(process.env)
+    readRetention(process.env)
     const system: System = await startSystem({ environment, console, cleanups })
     console.say(`ready ${system.url}`)
   } catch (error) {

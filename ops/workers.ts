@@ -8,8 +8,10 @@ import {
   type WorkflowBundleOption,
 } from '@temporalio/worker'
 import { createLimiterActivities } from '../activities/limiter-activities.ts'
+import type { Retention } from '../activities/ledger/retention.ts'
 import type { LimiterView } from '../activities/limiter-view.ts'
 import { createRequestActivities, type ActivityContext } from '../activities/request-activities.ts'
+import { createUpkeepActivities } from '../activities/upkeep-activities.ts'
 import type { LimiterSinks } from '../workflows/limiter.ts'
 import { LIMITER_TASK_QUEUE, REQUEST_TASK_QUEUE } from '../workflows/messages.ts'
 
@@ -18,6 +20,7 @@ export type WorkersOptions = {
   readonly namespace: string
   readonly context: ActivityContext
   readonly view: LimiterView
+  readonly retention: Retention
   readonly workflowBundle: WorkflowBundleOption
 }
 
@@ -35,7 +38,8 @@ const SHUTDOWN_FORCE_MS = 5_000
 const LIMITER_STICKY_MS = 2_000
 
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
-  const { connection, namespace, context, view, workflowBundle } = options
+  const { connection, namespace, context, view, retention, workflowBundle } = options
+  const workflows = new Client({ connection, namespace }).workflow
   const shared = {
     connection,
     namespace,
@@ -50,7 +54,10 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     Worker.create({
       ...shared,
       taskQueue: REQUEST_TASK_QUEUE,
-      activities: createRequestActivities(context),
+      activities: {
+        ...createRequestActivities(context),
+        ...createUpkeepActivities(context, workflows, retention),
+      },
       maxConcurrentWorkflowTaskExecutions: 200,
       maxConcurrentLocalActivityExecutions: 500,
       maxConcurrentActivityTaskExecutions: 500,
@@ -60,7 +67,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     Worker.create({
       ...shared,
       taskQueue: LIMITER_TASK_QUEUE,
-      activities: createLimiterActivities(context, new Client({ connection, namespace }).workflow),
+      activities: createLimiterActivities(context, workflows),
       sinks,
       stickyQueueScheduleToStartTimeout: LIMITER_STICKY_MS,
     }),

@@ -2,3 +2,4 @@
 
 export { limiter } from './limiter.ts'
 export { request } from './request.ts'
+export { housekeeping, repair } from './upkeep.ts'

@@ -18,8 +18,16 @@ export function limiterWorkflowId(group: string): string {
   return `rm-limiter:${group}`
 }
 
+export const REQUEST_WORKFLOW = 'request'
+const REQUEST_PREFIX = 'req:'
+
 export function requestWorkflowId(requestId: string): string {
-  return `req:${requestId}`
+  return REQUEST_PREFIX + requestId
+}
+
+/** Null where it is no request's. */
+export function fromRequestWorkflowId(workflowId: string): string | null {
+  return workflowId.startsWith(REQUEST_PREFIX) ? workflowId.slice(REQUEST_PREFIX.length) : null
 }
 
 /** An operation is an event that the limiter has not timed yet. */
@@ -56,6 +64,9 @@ export type RequestResult = {
   readonly state: FinalState | 'known'
   readonly costUsd: string
 }
+
+/** What each step of the upkeep found: ids, or how many. A step that found nothing is left out. */
+export type UpkeepReport = Readonly<Record<string, number | readonly string[]>>
 
 /** What a request workflow can be listed by, set once at its start. All keywords. */
 export const SEARCH_ATTRIBUTES = ['RmClient', 'RmTier', 'RmWorker', 'RmUrgency'] as const

@@ -1,13 +1,14 @@
 // Recomputes every balance from the entries and cost lines alone, and tells each difference.
 //
 // Entries and cost lines are the truth; everything else that holds an amount is compared with them:
-// X1  A period's balance is the sum of its entries, and of what it keeps for carve-outs.
+// X1  A period's balance is the sum of its entries, of what those carried forward that are no longer kept, and of what
+//     it keeps for carve-outs.
 // X2  A hold has its entry, and is open exactly until an entry gives it back whole.
 // X3  A request's cost is the sum of its cost lines.
 // X4  A USD budget and its credits were charged what the cost lines say, attempt by attempt.
 // X5  A budget of units and its credits were charged what the attempts used.
 // X6  A request that ended holds nothing, unless its use is unknown; one that is open holds all it took.
-// X7  An allowance gave away what the cost lines say.
+// X7  An allowance gave away what the cost lines say, and those that are no longer kept.
 // X8  Usage is told line by line as it was booked: each request once, units by its attempts, cost by its cost lines.
 // X9  The sums by hour and by scope are those of the lines that are rolled up, for as long as these are kept.
 // X10 A slice of a rolling budget is the sum of the use of the requests that were admitted in it.
@@ -53,6 +54,9 @@ export async function checkLedger(sql: Queries): Promise<readonly Difference[]> 
       select 'X1', concat_ws(' ', 'period', o.from_budget_id, o.from_starts_at), false,
              greatest(l.held, l.carved - l.used), 0, 0
       from carve_out o join budget_period l using (budget_id, starts_at)
+      union all
+      select 'X1', concat_ws(' ', 'period', budget_id, starts_at), false, 0, carried_used, carried_surcharge
+      from budget_period
       union all
       select 'X1', concat_ws(' ', 'period', budget_id, starts_at), true, held, used, surcharge
       from budget_period
@@ -111,6 +115,8 @@ export async function checkLedger(sql: Queries): Promise<readonly Difference[]> 
       lateral (select ceil(b.window_ms / 60.0) as ms) as slice,
       lateral (select extract(epoch from r.created_at) * 1000 as ms) as a
       union all
+      select 'X10', concat_ws(' ', 'slice', budget_id, starts_at), false, carried_used, 0, 0 from budget_slice
+      union all
       select 'X10', concat_ws(' ', 'slice', budget_id, starts_at), true, used, 0, 0 from budget_slice
 
       union all
@@ -122,6 +128,9 @@ export async function checkLedger(sql: Queries): Promise<readonly Difference[]> 
       select 'X7', concat_ws(' ', 'allowance', p.resource_id, p.client_id), false, l.free_units, 0, 0
       from cost_line l join price p on p.id = l.price_id
       where l.free_units <> 0
+      union all
+      select 'X7', concat_ws(' ', 'allowance', resource_id, nullif(client_id, '')), false, carried_units, 0, 0
+      from allowance
       union all
       select 'X7', concat_ws(' ', 'allowance', resource_id, nullif(client_id, '')), true, free_units, 0, 0
       from allowance

@@ -11,7 +11,7 @@ import { toDemand } from '../../domain/resource.ts'
 import type { Adopt, Reserve } from '../../limiter/event.ts'
 import type { Queries } from './database.ts'
 import { listResources } from './read-config.ts'
-import { timestamp } from './statement.ts'
+import { timestamp, type Fragment } from './statement.ts'
 
 type GrantRow = {
   readonly id: string
@@ -63,11 +63,29 @@ type WaitingRow = {
 
 /** O2; `atMs` is `nowMs`. */
 export async function waitingReservations(sql: Queries, nowMs: number): Promise<Reserve[]> {
+  const waits = sql`state = 'waiting' or (state = 'deferred' and defer_until <= ${timestamp(nowMs)})`
+  return await reservesOf(sql, waits, nowMs)
+}
+
+const LOST_MAX = 200
+
+/** Reservations that were admitted before `admittedBeforeMs` that may still wait and have no place in a queue: the oldest ones. */
+export async function lostReservations(
+  sql: Queries,
+  admittedBeforeMs: number,
+  nowMs: number,
+): Promise<readonly Reserve[]> {
+  const isLost = sql`state = 'waiting' and kind = 'reservation' and position is null
+    and created_at < ${timestamp(admittedBeforeMs)} and wait_until > ${timestamp(nowMs)}`
+  return (await reservesOf(sql, isLost, nowMs)).slice(0, LOST_MAX)
+}
+
+async function reservesOf(sql: Queries, which: Fragment, nowMs: number): Promise<Reserve[]> {
   const rows = await sql<WaitingRow[]>`
     select id, generation, client_id, tier, max_concurrent, urgency, demand,
            coalesce(defer_until, created_at) as enqueued_at, wait_until, lease_ms
     from request
-    where state = 'waiting' or (state = 'deferred' and defer_until <= ${timestamp(nowMs)})
+    where ${which}
     order by created_at, id`
   return rows.map((row) => ({
     kind: 'reserve',

@@ -1,7 +1,8 @@
 // Reservations without a worker: granted, refused, waiting, asked again.
 
 import { afterAll, beforeEach, beforeAll, describe, expect, test } from 'vitest'
-import { resendLost } from '../../api/resend.ts'
+import { resendLost } from '../../activities/upkeep/resend-lost.ts'
+import { nowMs } from '../../api/context.ts'
 import { eventually } from '../support/await-state.ts'
 import { BUCKET, clientOf, furnish, type Client } from './client.ts'
 import { openStand, type Stand } from './stand.ts'
@@ -249,14 +250,15 @@ describe('idempotency', () => {
 })
 
 test('one that the limiter was never told of is sent again, once it is overdue', async () => {
+  const resend = () => resendLost(stand.context, nowMs(stand.context))
   stand.isDown = true
   expect((await api.post('/internal/reserve', ask('lost', 40, { maxWaitMs: 600_000 }))).status).toBe(503)
   stand.isDown = false
-  expect(await resendLost(stand.context)).toEqual([])
+  expect(await resend()).toEqual([])
   await stand.advance(15_001)
-  expect(await resendLost(stand.context)).toEqual(['lost'])
+  expect(await resend()).toEqual(['lost'])
   await eventually(async () => (await api.get('/internal/reserve/lost')).body.state === 'granted')
-  expect(await resendLost(stand.context)).toEqual([])
+  expect(await resend()).toEqual([])
 })
 
 test('slots are taken one a reservation, or by units where the unit is slots', async () => {

@@ -9,6 +9,7 @@ import { pino } from 'pino'
 import { Announcements } from '../../activities/announcements.ts'
 import { openDatabase, type Sql } from '../../activities/ledger/database.ts'
 import { migrate } from '../../activities/ledger/migrate.ts'
+import { RETENTION_DEFAULT } from '../../activities/ledger/retention.ts'
 import { LimiterView } from '../../activities/limiter-view.ts'
 import { Operations } from '../../activities/operations.ts'
 import type { ActivityContext } from '../../activities/request-activities.ts'
@@ -77,6 +78,7 @@ export async function startHarness(
     namespace: env.namespace ?? 'default',
     context,
     view,
+    retention: RETENTION_DEFAULT,
     workflowBundle,
   })
   const worker = await startWorker()
