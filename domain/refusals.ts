@@ -94,6 +94,11 @@ export function carvedElsewhere(scope: string, unit: string, fromScope: string):
   return refusal('conflict', detail, { scope, unit, carvedFrom: fromScope })
 }
 
+export function offChain(scope: string, unit: string, other: string): Refusal {
+  const detail = `"${other}" has a part of the ${unit} already: carve-outs of a path come each from the next above`
+  return refusal('conflict', detail, { scope, unit, other })
+}
+
 type BudgetName = { readonly scope: string; readonly unit: string; readonly period: string }
 
 export function noBudget({ scope, unit, period }: BudgetName): Refusal {

@@ -3,6 +3,7 @@
 // O1  All that one change touches is locked first, in the order of all who lock (lock-balances.ts), above and below.
 // O2  The same definition again changes nothing. A life ends once: its second end finds nothing that is kept.
 // O4  A carve-out ends with what it is carved out of, the deepest first.
+// O5  The carve-outs of a unit on one path are a chain, each from the next one above: so a request draws on one of them.
 // O3  A scope that is given a carve-out after its end begins a new life.
 
 import { EMPTY_BALANCE, remainingOf, spanOf, type Balance, type Budget } from '../../domain/budget.ts'
@@ -15,7 +16,7 @@ import type { Transaction } from './database.ts'
 import { lockBalances } from './lock-balances.ts'
 import { budgetRowsOf } from './read-budgets.ts'
 import { budgetFromRow, periodFromKey, periodKey, type BudgetRow, type PeriodOfBudget } from './rows.ts'
-import { jsonb, timestamp } from './statement.ts'
+import { jsonb, timestamp, type Fragment } from './statement.ts'
 
 export type CarveOutAsk = {
   readonly unit: string
@@ -47,6 +48,8 @@ export async function changeCarveOuts(
     if (life !== undefined && life.carvedFrom !== ask.fromScope) {
       return refusals.carvedElsewhere(scope, ask.unit, life.carvedFrom ?? '')
     }
+    const apart = life === undefined ? await offChain(tx, scope, ask) : null
+    if (apart !== null) return refusals.offChain(scope, ask.unit, apart)
     const parents = await parentsOf(tx, ask, atMs)
     if (parents.length === 0 && life === undefined) return refusals.nothingToCarve(ask.fromScope, ask.unit)
     given.push({
@@ -105,6 +108,25 @@ export async function endCarveOuts(tx: Transaction, scope: string): Promise<read
 
 function ended(balances: Balances, above: Above, key: string): Balances {
   return withBalance(balances, above, key, { ...(balances[key] ?? EMPTY_BALANCE), carved: 0 })
+}
+
+/** The scope of a carve-out with which a new one would not be a chain (O5), or null. */
+async function offChain(
+  tx: Transaction,
+  scope: string,
+  { unit, fromScope }: CarveOutAsk,
+): Promise<string | null> {
+  const isWithin = (below: Fragment, above: Fragment) =>
+    tx`(${above} = 'global' or ${below} = ${above} or starts_with(${below}, ${above} || '/'))`
+  const [row] = await tx<{ scope: string }[]>`
+    select scope
+    from budget, (select ${scope}::text as given, ${fromScope}::text as source) as asked
+    where unit = ${unit} and is_active and budget.source = 'carved' and scope <> given
+      and (${isWithin(tx`given`, tx`scope`)} and scope <> asked.source and ${isWithin(tx`scope`, tx`asked.source`)}
+           or ${isWithin(tx`scope`, tx`given`)} and not ${isWithin(tx`carved_from`, tx`given`)})
+    order by depth, scope
+    limit 1`
+  return row?.scope ?? null
 }
 
 type Given = {

@@ -185,6 +185,16 @@ describe('a carve-out', () => {
     expect(await give(`${client}/a/s`, client, 10)).toMatchObject({ refusal: { code: 'conflict' } })
   })
 
+  test('O5: on one path they are a chain, each from the next one above', async () => {
+    const client = await parent(100)
+    await give(`${client}/a/s`, client, 30)
+    const conflict = { refusal: { code: 'conflict', members: { other: `${client}/a/s` } } }
+    expect(await give(`${client}/a/s/r`, client, 10)).toMatchObject(conflict)
+    expect(await give(`${client}/a`, client, 10)).toMatchObject(conflict)
+    expect(await give(`${client}/a/s/r`, `${client}/a/s`, 10)).not.toHaveProperty('refusal')
+    expect(await give(`${client}/a/t`, client, 10)).not.toHaveProperty('refusal')
+  })
+
   test('E2: ended by whoever may only lower, who removes no other cap', async () => {
     const client = await parent(100)
     await give(`${client}/a`, client, 30)

@@ -1,4 +1,5 @@
 import { afterAll, beforeEach, expect, test } from 'vitest'
+import { addToBudget } from '../../activities/ledger/add-to-budget.ts'
 import { admit } from '../../activities/ledger/admit.ts'
 import { beginAttempt } from '../../activities/ledger/begin-attempt.ts'
 import { checkLedger } from '../../activities/ledger/check.ts'
@@ -16,7 +17,7 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  await sql`truncate request, attempt, cost_line, event, hold, entry, carve_out, budget_period, usage_inbox, usage_line,
+  await sql`truncate request, attempt, cost_line, event, hold, entry, carve_out, budget_slice, budget_period, usage_inbox, usage_line,
             usage_hour, usage_scope_hour`
   const [settled, open] = [
     f.execution({ id: 'settled', clientId: 'payer' }),
@@ -101,6 +102,42 @@ const corruptions: Record<string, { readonly statement: string; readonly want: r
     want: ['X9'],
   },
 }
+
+const scope = { session: 'carved', swarm: null, run: null, step: null }
+
+test('what is kept for a carve-out, a slice and a credit drift: found', async () => {
+  const carveOut = { unit: f.TOKENS, amount: 50, fromScope: 'payer', thresholds: null }
+  await f.putBudgets(sql, 'payer/carved', [f.hard('payer/carved', 60, ROLLING)], [carveOut])
+  const credit = { kind: 'credit', id: 'gift', scope: 'payer', unit: f.TOKENS, period: 'month' } as const
+  const by = { actor: f.ACTOR, atMs: f.NOON }
+  await addToBudget(
+    sql,
+    { ...credit, windowMs: 0, amount: 10, untilMs: null, priority: 0, contentHash: 'h' },
+    by,
+  )
+  await admit(sql, f.execution({ id: 'carved', clientId: 'payer', scope }), f.NOON)
+  await admit(sql, f.execution({ id: 'gifted', clientId: 'payer' }), f.NOON)
+  for (const id of ['carved', 'gifted']) {
+    await recordEffects(sql, [f.granted(id)])
+    await beginAttempt(sql, id, f.NOON)
+    const use = { kind: 'reported', consumed: { [f.TOKENS]: 7 }, costNanoUsd: null } as const
+    await recordAttempt(sql, id, 1, use, f.NOON)
+    await settleExecution(sql, id, { kind: 'completed', output: null, partial: false }, f.NOON)
+  }
+  const rules = async () => [...new Set((await checkLedger(sql)).map(({ rule }) => rule))]
+  expect(await rules()).toEqual([])
+  await sql.unsafe(`update budget_period set carved = carved + 1 where carved is not null`)
+  expect(await rules()).toEqual(['X1'])
+  await sql.unsafe(`update budget_slice set used = used + 1`)
+  expect(await rules()).toEqual(['X1', 'X10'])
+  await sql.unsafe(`update budget set amount = 0 where credit_id is not null`)
+  await sql.unsafe(
+    `update budget_period p set held = 1 from budget b where b.id = p.budget_id and credit_id = 'gift'`,
+  )
+  expect(await rules()).toEqual(['X1', 'X10', 'X11'])
+})
+
+const ROLLING = { period: 'rolling', windowMs: 60_000 } as const
 
 test.for(Object.entries(corruptions))('%s: found', async ([, { statement, want }]) => {
   if (/usage_(line|hour|scope_hour)/.test(statement)) await rollUpUsage(sql)
