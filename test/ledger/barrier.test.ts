@@ -6,6 +6,7 @@ import { admit } from '../../activities/ledger/admit.ts'
 import { checkLedger } from '../../activities/ledger/check.ts'
 import { openDatabase } from '../../activities/ledger/database.ts'
 import { getBudgets } from '../../activities/ledger/get-budgets.ts'
+import { putResource } from '../../activities/ledger/put-resource.ts'
 import { putTier } from '../../activities/ledger/put-tier.ts'
 import { recordEffects } from '../../activities/ledger/record-effects.ts'
 import { settleExecution } from '../../activities/ledger/settle-execution.ts'
@@ -22,6 +23,8 @@ const DAY_MS = 86_400_000
 const MIDNIGHT = Date.parse('2026-11-22T00:00:00.000Z')
 
 const ledger = await f.openLedger()
+// Nobody leaves: all rounds wait for the one resource.
+await putResource(ledger.sql, f.resource({ maxQueue: 1_000_000 }), f.ACTOR)
 const [{ name }] = await ledger.sql<[{ name: string }]>`select current_database() as name`
 const url = new URL(inject('postgresUrl'))
 url.pathname = `/${name}`

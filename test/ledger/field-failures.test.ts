@@ -1,4 +1,17 @@
-// Cases from the issue trackers of others, where they concern money. Named by their origin.
+// Cases from the issue trackers of others, where they concern money. Named by their origin: BF Bifrost,
+// EA Envoy AI Gateway, GU Gubernator, LL LiteLLM, RF rate-limiter-flexible, SM SMG.
+//
+// Here: LL #36940, #27639, #35569, #30039, #36926, #40050, #34732, #38686, #33736, #37992; RF #280;
+//   EA, three budgets; theam #251; lago #3618.
+// test/limiter/field-failures.test.ts: SM, LL #18730 (flow), #39309, #24677, #29191, #20256 (slots), RF #280, #286 (calls),
+//   bottleneck #194 (nothing stays taken for ever).
+// test/ledger/races.test.ts, barrier.test.ts: LL #18730 (money), #34732, #40095, first use, resets, settlements.
+// test/ledger/admit.test.ts: EA, a budget of 6 and one of 0. test/kill: kill -9 under load.
+// test/limiter/starvation.property.test.ts, guaranteed.test.ts: LL #31830, #18128, #2218, and bottleneck's priority 9.
+// Tokens (LL #37001, #14849, #18599): test/domain/tokens.test.ts, price.test.ts, test/ledger/prices.test.ts.
+// LL #37052, #28033 (nobody raises an own limit): test/api/budgets.test.ts, U1. LL #19092: there is no pool by default.
+// State per replica (BF #3547, LL #25374, GU #208, EA #680, #2394): barrier.test.ts, whose pools are replicas.
+// Accepted and not enforced (BF #2873, #5673, wso2 #2932, langwatch #772): schemas are strict, test/api/invalid-config.test.ts.
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { admit } from '../../activities/ledger/admit.ts'
@@ -156,4 +169,72 @@ test('connections that die at any moment lose nothing and count nothing twice', 
     { used: tokens * f.usd('0.001'), held: 0 },
     { used: tokens, held: 0 },
   ])
+})
+
+test('[EA] three budgets of input, output and both stop at the first that is exhausted', async () => {
+  const id = 'three'
+  await f.client(ledger.sql, { id }, [
+    { ...f.hard(id, 9), unit: f.TOKENS },
+    { ...f.hard(id, 4), unit: f.CALLS },
+    f.hard(id, '0.02'),
+  ])
+  const ask = () =>
+    admit(ledger.sql, f.reservation({ clientId: id, resources: { [f.TOKENS]: 3, [f.CALLS]: 1 } }), f.NOON)
+  const all = [await ask(), await ask(), await ask(), await ask()]
+  expect(all.map(({ kind }) => kind)).toEqual(['admitted', 'admitted', 'admitted', 'refused'])
+  expect(all[3]).toMatchObject({ refusal: { members: { budget: { unit: f.TOKENS } } } })
+})
+
+test('[LL #34732] 50 turns of one session at once overshoot by nothing', async () => {
+  await f.client(ledger.sql, { id: 'turns' }, [])
+  const scope = { session: 's', swarm: null, run: null, step: null }
+  await f.putBudgets(ledger.sql, 'turns/s', [f.hard('turns/s', '0.05')])
+  const asks = Array.from({ length: 50 }, () => f.execution({ clientId: 'turns', scope }))
+  const all = await Promise.all(asks.map((ask) => admit(ledger.sql, ask, f.NOON)))
+  expect(all.filter(({ kind }) => kind === 'admitted')).toHaveLength(5)
+})
+
+test('[LL #36926, #40050] what is enforced is what was spent: 100 calls at once use a budget to its last unit', async () => {
+  await f.client(ledger.sql, { id: 'calm' }, [f.hard('calm', '1')])
+  await Promise.all(Array.from({ length: 100 }, (_, nth) => live(`calm-${nth}`, 'calm', 10)))
+  expect(await standing('calm')).toEqual({ used: f.usd('1'), held: 0 })
+  expect(await admit(ledger.sql, f.execution({ clientId: 'calm' }), f.NOON)).toMatchObject({
+    kind: 'refused',
+  })
+})
+
+test('[LL #33736, #37992] a cut stream is billed at the worst case, an explicit zero at nothing', async () => {
+  await f.client(ledger.sql, { id: 'cuts' }, [f.hard('cuts', '10')])
+  await live('zero', 'cuts', 0)
+  expect(await standing('cuts')).toEqual({ used: 0, held: 0 })
+  await admit(ledger.sql, f.execution({ id: 'cut-2', clientId: 'cuts' }), f.NOON)
+  await recordEffects(ledger.sql, [f.granted('cut-2')])
+  await beginAttempt(ledger.sql, 'cut-2', f.NOON)
+  await settleExecution(ledger.sql, 'cut-2', { kind: 'cancelled' }, f.NOON)
+  expect(await standing('cuts')).toEqual({ used: f.usd('0.01'), held: 0 })
+})
+
+test('[LL #30039, lago #3618] a settlement that failed half-way and one that comes twice are one', async () => {
+  await f.client(ledger.sql, { id: 'half' }, [f.hard('half', '10')])
+  await admit(ledger.sql, f.execution({ id: 'half-1', clientId: 'half' }), f.NOON)
+  await recordEffects(ledger.sql, [f.granted('half-1')])
+  await beginAttempt(ledger.sql, 'half-1', f.NOON)
+  await recordAttempt(ledger.sql, 'half-1', 1, used(3), f.NOON)
+  // A constraint that no row of it passes: the booking fails in its middle, and nothing of it stays.
+  await ledger.sql.unsafe('alter table entry add constraint broken check (used = 0) not valid')
+  await expect(settleExecution(ledger.sql, 'half-1', done, f.NOON)).rejects.toThrow('broken')
+  expect(await standing('half')).toEqual({ used: 0, held: f.usd('0.01') })
+  await ledger.sql.unsafe('alter table entry drop constraint broken')
+  await Promise.all([1, 2, 3].map(() => settleExecution(ledger.sql, 'half-1', done, f.NOON)))
+  expect(await standing('half')).toEqual({ used: f.usd('0.003'), held: 0 })
+})
+
+test('[LL #38686] a budget that is raised admits again at once, and what was used stays used', async () => {
+  await f.client(ledger.sql, { id: 'raised' }, [f.hard('raised', '0.01', { period: 'day' })])
+  await live('raised-1', 'raised', 10)
+  const ask = () => admit(ledger.sql, f.execution({ clientId: 'raised' }), f.NOON)
+  expect(await ask()).toMatchObject({ kind: 'refused' })
+  await f.putBudgets(ledger.sql, 'raised', [f.hard('raised', '0.02', { period: 'day' })])
+  expect(await ask()).toMatchObject({ kind: 'admitted' })
+  expect(await standing('raised')).toEqual({ used: f.usd('0.01'), held: f.usd('0.01') })
 })
