@@ -80,10 +80,9 @@ function requestBody({ takesYaml }: Route, schema: z.ZodType) {
 }
 
 function answers(route: Route) {
-  if (route.isStream) {
-    return {
-      200: { description: 'Server-sent events', content: { 'text/event-stream': { schema: z.string() } } },
-    }
+  if (route.streams !== null) {
+    const content = Object.fromEntries(route.streams.map((type) => [type, { schema: z.string() }]))
+    return { 200: { description: 'A stream', content } }
   }
   return Object.fromEntries(
     Object.entries(route.answers).map(([status, schema]) => [

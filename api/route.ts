@@ -72,15 +72,19 @@ export type Spec<
   readonly handle: (call: Call<z.output<P>, z.output<Q>, z.output<B>>) => Promise<Reply<z.input<R>>>
 }
 
-type StreamSpec<P extends z.ZodObject> = Documented & {
+type StreamSpec<P extends z.ZodObject, Q extends z.ZodObject> = Documented & {
   readonly params: P
-  readonly stream: (call: Call<z.output<P>, unknown, unknown>, response: Response) => Promise<void>
+  readonly query?: Q
+  /** Media types of what may be streamed. */
+  readonly streams: readonly string[]
+  readonly stream: (call: Call<z.output<P>, z.output<Q>, unknown>, response: Response) => Promise<void>
 }
 
 export type Route = Documented &
   Schemas & {
     readonly answers: Readonly<Record<number, z.ZodType>>
-    readonly isStream: boolean
+    /** Media types of a stream; null: the answers have schemas. */
+    readonly streams: readonly string[] | null
     readonly handlers: (context: ApiContext) => readonly RequestHandler[]
   }
 
@@ -94,7 +98,7 @@ export function route<
   return {
     ...spec,
     ...schemas,
-    isStream: false,
+    streams: null,
     handlers: (context) => [
       ...entrance(context, spec, schemas),
       async (request, response) => {
@@ -105,18 +109,19 @@ export function route<
   }
 }
 
-export function streamRoute<P extends z.ZodObject>(spec: StreamSpec<P>): Route {
-  const schemas: Schemas = { params: spec.params, query: null, body: null }
+export function streamRoute<P extends z.ZodObject, Q extends z.ZodObject = z.ZodObject<{}>>(
+  spec: StreamSpec<P, Q>,
+): Route {
+  const schemas: Schemas = { params: spec.params, query: spec.query ?? null, body: null }
   return {
     ...spec,
     ...schemas,
     answers: {},
-    isStream: true,
     handlers: (context) => [
       ...entrance(context, spec, schemas),
       async (request, response) => {
         await spec.stream(
-          callOf<z.output<P>, unknown, unknown>(context, schemas, request, response),
+          callOf<z.output<P>, z.output<Q>, unknown>(context, schemas, request, response),
           response,
         )
       },

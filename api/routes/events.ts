@@ -27,6 +27,7 @@ const getEvents = streamRoute({
   scopes: ['execute', 'read'],
   summary: 'Its changes of state as they happen (server-sent events)',
   headers: ['Last-Event-ID'],
+  streams: ['text/event-stream'],
   params: requestParams,
   problems: ['not-found'],
   async stream({ context, caller, params, request }, response) {

@@ -3,18 +3,20 @@
 import { z } from 'zod'
 import { readClient } from '../../activities/ledger/read-config.ts'
 import { currentUsage } from '../../activities/ledger/read-usage.ts'
+import { usageLines } from '../../activities/ledger/usage-lines.ts'
 import { reportUsage } from '../../activities/ledger/usage-report.ts'
 import { nowMs } from '../context.ts'
 import { standingTo } from '../convert/budget.ts'
 import { toIso } from '../convert/time.ts'
+import { MEDIA_TYPES, writeUsage } from '../convert/usage-export.ts'
 import { spanFrom, usageItemTo, usageSumTo } from '../convert/usage.ts'
 import { mustActFor } from '../keys.ts'
 import { keyCursorFrom, keyCursorTo, nextLink } from '../page.ts'
 import { notFound } from '../problem.ts'
-import { route, type Route } from '../route.ts'
+import { route, streamRoute, type Route } from '../route.ts'
 import { currentUsage as usageSchema } from '../schema/figures.ts'
 import * as p from '../schema/primitives.ts'
-import { usageQuery, usageReport } from '../schema/usage.ts'
+import { exportQuery, usageQuery, usageReport } from '../schema/usage.ts'
 
 const params = z.strictObject({ clientId: p.clientId })
 
@@ -74,4 +76,26 @@ const getCurrent = route({
   },
 })
 
-export const usageRoutes: readonly Route[] = [getUsage, getCurrent]
+const getExport = streamRoute({
+  method: 'get',
+  path: '/api/usage/{clientId}/export',
+  scopes: ['read', 'execute'],
+  summary: 'Usage line by line as it was booked, as CSV or NDJSON, with the columns of FOCUS',
+  params,
+  query: exportQuery,
+  streams: Object.values(MEDIA_TYPES),
+  problems: ['not-found'],
+  async stream({ context, caller, params, query }, response) {
+    const { clientId } = params
+    mustActFor(caller, clientId)
+    const span = spanFrom(query, nowMs(context))
+    if ((await readClient(context.sql, clientId)) === null) throw notFound('client', clientId)
+    const lines = usageLines(context.sql, clientId, span)
+    const { format } = query
+    const name = `usage-${clientId.replaceAll(/[^\w.-]/g, '_')}.${format}`
+    response.type(MEDIA_TYPES[format]).set('content-disposition', `attachment; filename="${name}"`)
+    await writeUsage({ format, clientId, lines }, response)
+  },
+})
+
+export const usageRoutes: readonly Route[] = [getUsage, getCurrent, getExport]

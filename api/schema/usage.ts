@@ -28,6 +28,10 @@ export const usageQuery = z.strictObject({
   groupBy: z.enum(USAGE_GROUPS).default('day'),
 })
 
+export const USAGE_FORMATS = ['csv', 'ndjson'] as const
+
+export const exportQuery = z.strictObject({ ...span, format: z.enum(USAGE_FORMATS).default('csv') })
+
 const sums = {
   requests: z.int().nullable().meta({
     description: 'Admitted in the span; null where it is grouped by resource or model',

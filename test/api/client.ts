@@ -37,7 +37,7 @@ export function clientOf({ url }: Pick<Served, 'url'>): Client {
       ...(body !== undefined && { body }),
     })
     const text = await response.text()
-    const isJson = /json/.test(response.headers.get('content-type') ?? '')
+    const isJson = /[/+]json/.test(response.headers.get('content-type') ?? '')
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
   }
   const withBody =

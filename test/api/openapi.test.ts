@@ -34,14 +34,14 @@ test('it is OpenAPI 3.1, and every reference leads somewhere', () => {
 
 test('every route is in it, under a name of its own, with its parameters and answers', () => {
   const names = new Set<unknown>()
-  for (const { method, path, answers, isStream } of ROUTES) {
+  for (const { method, path, answers, streams } of ROUTES) {
     const operation = Object(at(['paths', path.replaceAll('/', '~1'), method]))
     names.add(operation.operationId)
     const told = (operation.parameters ?? []).flatMap(({ in: place, name }: { in: string; name: string }) =>
       place === 'path' ? [name] : [],
     )
     expect({ path, told }).toEqual({ path, told: [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name) })
-    const statuses = isStream ? ['200'] : Object.keys(answers)
+    const statuses = streams ? ['200'] : Object.keys(answers)
     expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining([...statuses, '400', '500']))
   }
   expect(names.size).toBe(ROUTES.length)

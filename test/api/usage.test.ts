@@ -94,3 +94,55 @@ describe('usage of a client', () => {
     expect((await api.get('/api/usage/nobody')).status).toBe(404)
   })
 })
+
+describe('export', () => {
+  const NAMES =
+    'ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ChargeClass,SubAccountId,ProviderName,ResourceId,SkuId,' +
+    'ConsumedQuantity,ConsumedUnit,BilledCost,BillingCurrency,x_RequestId,x_Attempt,x_Template,x_Worker,x_Scope,' +
+    'x_IsAssumed,x_BookedAt'
+
+  test('as CSV: a line for each booking, under the names of FOCUS', async () => {
+    const { status, headers, body } = await api.get('/api/usage/acme/export')
+    expect(status).toBe(200)
+    expect(headers.get('content-type')).toBe('text/csv; charset=utf-8')
+    const [header, ...lines] = String(body).trimEnd().split('\r\n')
+    expect(header).toBe(NAMES)
+    expect(lines).toHaveLength(3)
+    expect(lines[0]).toContain(',Usage,,acme,,gpt/tokens,,7,tokens,0.007,USD,a,1,,,acme/s1,false,')
+  })
+
+  test('as NDJSON: the same columns', async () => {
+    const { headers, body } = await api.get('/api/usage/acme/export?format=ndjson')
+    expect(headers.get('content-type')).toMatch('application/x-ndjson')
+    const lines = String(body).trimEnd().split('\n')
+    const rows = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(rows.map((row) => row['x_RequestId'])).toEqual(['a', 'b', 'c'])
+    expect(Object.keys(rows[0] ?? {}).join(',')).toBe(NAMES)
+    expect(rows[0]).toMatchObject({ ConsumedQuantity: 7, BilledCost: '0.007', ChargeClass: null })
+  })
+
+  test('names that a spreadsheet would run are text; a negative cost stays a number (E2)', async () => {
+    const session = '@SUM(1)'.replaceAll(/[()]/g, ':')
+    const asked = { clientId: 'formula', resources: { 'gpt/tokens': 10 }, outcome: 'success' }
+    await api.put('/api/clients/formula', { tier: 'standard' })
+    const lines = await stand.sql`
+      insert into usage_inbox
+        (at, client_id, scope_path, template, worker, request_id, attempt, kind, resource, requests, units, cost)
+      values (now(), ${asked.clientId}, ${session}, '=cmd', '-2+3', '+r', 1, 'correction', 'gpt/tokens', 0, -2, -5)
+      returning id`
+    expect(lines).toHaveLength(1)
+    const { body } = await api.get('/api/usage/formula/export')
+    expect(body).toContain(",-2,tokens,-0.000000005,USD,'+r,1,'=cmd,'-2+3,'@SUM:1:,false,")
+  })
+
+  test('nothing in the span is a header alone; a bad span, format or key is refused', async () => {
+    expect((await api.get('/api/usage/acme/export?from=2020-01-01&to=2020-01-02')).body).toBe(`${NAMES}\r\n`)
+    expect((await api.get('/api/usage/acme/export?format=xml')).body).toMatchObject({
+      errors: [{ pointer: '?format' }],
+    })
+    expect((await api.get('/api/usage/acme/export?from=2999-01-01')).status).toBe(400)
+    expect((await api.get('/api/usage/nobody/export')).status).toBe(404)
+    const { key } = (await api.post('/admin/keys', { clientId: 'other', scopes: ['read'], label: 'o' })).body
+    expect((await api.get('/api/usage/acme/export', { key })).status).toBe(403)
+  })
+})

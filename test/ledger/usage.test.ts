@@ -13,6 +13,7 @@ import { release } from '../../activities/ledger/release.ts'
 import { rollUpUsage } from '../../activities/ledger/roll-up-usage.ts'
 import { settleExecution } from '../../activities/ledger/settle-execution.ts'
 import { reportUsage, type UsageGroup, type UsageQuery } from '../../activities/ledger/usage-report.ts'
+import { usageLines } from '../../activities/ledger/usage-lines.ts'
 import { NO_SCOPE } from '../../domain/scope.ts'
 import * as f from './fixture.ts'
 
@@ -177,6 +178,20 @@ test('what is booked in a month that has no partition is kept, and moves into it
   expect(await inRest()).toBe(0)
   expect((await report('far', 'day', far)).total).toEqual(total)
   expect(await checkLedger(sql)).toEqual([])
+})
+
+test('line by line, over pages and whatever was rolled up in between, each is told once (N1)', async () => {
+  await sql`
+    insert into usage_inbox (at, client_id, scope_path, request_id, attempt, kind, resource, requests, units, cost)
+    select ${new Date(f.NOON).toISOString()}::timestamptz + (n / 7) * interval '1 second', 'many', 'many', 'r' || n, 1,
+           'use', ${f.TOKENS}, 0, n, 1
+    from generate_series(1, 2500) as n`
+  const units: number[] = []
+  for await (const line of usageLines(sql, 'many', { fromMs: f.NOON, toMs: f.NOON + HOUR_MS })) {
+    units.push(line.units)
+    if (line.units % 500 === 1) await rollUpUsage(sql, 300)
+  }
+  expect(units).toEqual(Array.from({ length: 2_500 }, (_, nth) => nth + 1))
 })
 
 test('whatever is booked and whenever it is rolled up, sums are those of the entries (U3, H1)', async () => {
