@@ -38,7 +38,7 @@ export function openMeter({ limit, jitterMs, kept, atMs }: Opening): Meter {
     case 'first-hit-window':
       return slidingWindow(limit, jitterMs, kept)
     case 'sliding-counter':
-      return slidingCounter(limit, jitterMs, kept)
+      return slidingCounter(limit, jitterMs, kept, atMs)
     case 'slew':
       return slew(limit, jitterMs, kept)
     case 'spend-cap':

@@ -43,6 +43,17 @@ describe('sliding counter', () => {
     expect(most).toBe(100)
   })
 
+  test('SC5 a tenth goes at once, the rest at the pace of the limit, and more than a tenth where nothing went before', () => {
+    const calls = open({ type: 'sliding-counter', units: 100, windowMs: MINUTE })
+    for (let call = 0; call < 10; call += 1) {
+      expect(calls.available(0)).toBeGreaterThan(0)
+      calls.charge(1, 0)
+    }
+    expect(calls.available(0)).toBe(0)
+    expect(calls.earliest(1, 0)).toBe(Math.ceil(MINUTE / 98))
+    expect(open({ type: 'sliding-counter', units: 100, windowMs: MINUTE }).available(0)).toBe(100)
+  })
+
   test('SC3 after a burst it lets through as the provider forgets: evenly, and without an end', () => {
     const meter = open({ type: 'sliding-counter', units: 100, windowMs: MINUTE })
     meter.charge(100, 0)
