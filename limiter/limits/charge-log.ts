@@ -87,8 +87,11 @@ export class ChargeLog {
   insert(units: number, atMs: number): void {
     const index = this.indexOf(atMs)
     if (index === this.end) return this.#append(atMs, units)
-    this.#times.splice(index, 0, atMs)
-    this.#amounts.splice(index, 0, units)
+    if (this.timeAt(index) === atMs) this.#amounts[index] = (this.#amounts[index] ?? 0) + units
+    else {
+      this.#times.splice(index, 0, atMs)
+      this.#amounts.splice(index, 0, units)
+    }
     this.#resum(index)
     if (this.end - this.#first > LOG_ENTRIES_MAX) this.#coarsen()
   }
