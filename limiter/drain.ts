@@ -7,12 +7,13 @@
 //     of theirs is exhausted, but for the first, which may have other resources to reserve.
 // D4  After it, `startAtMs` is the earliest time at which a head that was found blocked may start, or be due.
 // D6  For whom a share serves next but whom its credit does not cover yet, the shared pool is kept from when it will.
+// D7  Who is granted has nothing reserved any more.
+// D8  Passes go on until one grants nobody: a second drain at the same time finds nobody either.
 // D5  Who is due but waits for another resource holds up at most SHARE_DEPTH_MAX others of the share.
 
 import { PARTS_PER_WHOLE } from '../domain/limit.ts'
 import { sharedUnits, type Account } from './account.ts'
 import type { LimiterState } from './book.ts'
-import { isAtCap } from './client.ts'
 import { grant } from './grant.ts'
 import { coversAtMs, creditAt } from './order/credit.ts'
 import {
@@ -26,7 +27,7 @@ import {
 } from './order/guaranteed.ts'
 import { judge, opensAt, type Claim, type Trial, type Verdict } from './order/judge.ts'
 import { bestLane, headOf, leads, setAside, wantsOf, type Lane, type Shape } from './order/lane.ts'
-import { isOpen, type Pool } from './pool.ts'
+import type { Pool } from './pool.ts'
 import { place } from './queue.ts'
 import type { Granted, Waiting } from './reservation.ts'
 
@@ -39,17 +40,15 @@ type Blocked = Extract<Verdict, { kind: 'blocked' }>
 type Pass = {
   readonly state: LimiterState
   readonly grants: Granted[]
-  readonly grantsBefore: number
-  /** Somebody who became due in this pass was found blocked by what had been reserved before. */
-  isOvertaken: boolean
   readonly open: Set<Shape>
   /** Resources in whose guaranteed share somebody may be due; those whose share can give nothing more in this pass. */
   readonly due: Set<Account>
   readonly spent: Set<Account>
   readonly claims: Map<Pool, Claim[]>
   readonly seen: Map<Shape, number>
-  /** Lanes whose head was found blocked; those that were taken out until the pass ends. */
-  readonly blocked: Lane[]
+  /** Heads that were found blocked. */
+  blocked: number
+  /** Taken out until the pass ends. */
   readonly aside: Lane[]
   readonly flowsAside: { readonly queue: TierQueue; readonly flow: Flow }[]
 }
@@ -61,19 +60,17 @@ export function drain(state: LimiterState): readonly Granted[] {
 }
 
 /**
- * One pass. True where what it granted takes from those who had reserved something the right to it, so that another
- * has to follow: a client reached its cap, somebody became due in a share and goes before them, or an owner waits no
- * more and its pool lends again.
+ * One pass. True where another has to follow (D8): it granted somebody, and somebody was found blocked by what may be
+ * otherwise now: a claim, a cap, a loan.
  */
 function sweep(state: LimiterState, grants: Granted[]): boolean {
   state.startAtMs = null
   if (state.paused) return false
+  const grantsBefore = grants.length
   const pass: Pass = {
     state,
     grants,
-    grantsBefore: grants.length,
-    isOvertaken: false,
-    blocked: [],
+    blocked: 0,
     open: new Set(state.shapes.values()),
     due: new Set(),
     spent: new Set(),
@@ -82,22 +79,13 @@ function sweep(state: LimiterState, grants: Granted[]): boolean {
     aside: [],
     flowsAside: [],
   }
-  const lenders = lendersOf(state)
   // In the order of the configuration.
   for (const account of state.accounts.values()) noteDue(pass, account)
   do serveDue(pass)
   while (serveBest(pass))
   for (const lane of pass.aside) place(state, lane)
   for (const { queue, flow } of pass.flowsAside) placeFlow(queue, flow)
-  const isLentAgain = pass.blocked.length > 0 && lendersOf(state) > lenders
-  return pass.isOvertaken || isLentAgain || pass.blocked.some(({ client }) => isAtCap(client))
-}
-
-/** Pools that lend, because their owners wait for nothing of them. */
-function lendersOf({ accounts }: LimiterState): number {
-  let lenders = 0
-  for (const { loans } of accounts.values()) for (const loan of loans) if (isOpen(loan)) lenders += 1
-  return lenders
+  return pass.claims.size + pass.blocked > 0 && grants.length > grantsBefore
 }
 
 function noteDue({ due, spent }: Pass, account: Account): void {
@@ -138,7 +126,6 @@ function serveShare(pass: Pass, account: Account): 'granted' | 'blocked elsewher
     grantHead(pass, head, verdict.pools)
     return 'granted'
   }
-  if (pass.blocked.length > 0 && pass.grants.length > pass.grantsBefore) pass.isOvertaken = true
   reserveFor(pass, head, verdict)
   if (verdict.blocking.resourceId === account.resource.id) {
     pass.spent.add(account)
@@ -207,24 +194,34 @@ const NO_CLAIMS: readonly Claim[] = []
 
 /** A pool has one claim of each kind: the first that was found blocked, the last that is served next. */
 function claim({ claims }: Pass, pool: Pool, made: Claim): void {
-  const known = claims.get(pool)
-  const at = known?.findIndex(({ kind }) => kind === made.kind) ?? -1
-  if (known === undefined) claims.set(pool, [made])
-  else if (at < 0) known.push(made)
-  else if (made.kind === 'next') known[at] = made
+  const known = claims.get(pool) ?? NO_CLAIMS
+  const same = known.find(({ kind }) => kind === made.kind)
+  if (same !== undefined && (same.kind === 'best' || same.by === made.by)) return
+  // Behind all that is claimed.
+  claims.set(pool, [...known.filter((one) => one !== same), made])
 }
 
 function grantHead(pass: Pass, head: Waiting, pools: readonly Pool[]): void {
   const { accounts } = head.lane.shape
+  dropClaims(pass, head)
   pass.grants.push(grant(pass.state, head, pools))
   for (const account of accounts) noteDue(pass, account)
 }
 
+/** D7. */
+function dropClaims(pass: Pass, head: Waiting): void {
+  for (const pool of head.lane.shape.pools.flat()) {
+    const claims = pass.claims.get(pool) ?? NO_CLAIMS
+    const others = claims.filter(({ by }) => by !== head)
+    if (others.length < claims.length) pass.claims.set(pool, others)
+  }
+}
+
 /** D2, D4. */
 function reserveFor(pass: Pass, head: Waiting, { pools, blocking, startAtMs }: Blocked): void {
-  const { state, blocked } = pass
+  const { state } = pass
   head.blocking = blocking
-  blocked.push(head.lane)
+  pass.blocked += 1
   if (startAtMs === null) return
   state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
   for (const [at, pool] of pools.entries()) {

@@ -20,7 +20,7 @@ export type Claim = {
   readonly startAtMs: number
 }
 
-/** Claims of others than oneself count. */
+/** In the order in which they were made; those before one's own count. */
 export type ClaimsOn = (pool: Pool) => readonly Claim[]
 
 /** A use that begins now, by somebody. */
@@ -108,7 +108,9 @@ function heldIn({ account, pool, units, held: closed }: PoolWant, trial: Trial):
 function claimedUntil(meter: Meter, needed: number, pool: Pool, trial: Trial): number {
   let untilMs = trial.atMs
   for (const { by, units, startAtMs } of trial.claimsOn(pool)) {
-    if (by === trial.asker || startAtMs <= untilMs) continue
+    // Behind its own are those who let it go first.
+    if (by === trial.asker) break
+    if (startAtMs <= untilMs) continue
     if (needed > meter.spare(needOf(meter, units), startAtMs, trial)) untilMs = startAtMs
   }
   return untilMs

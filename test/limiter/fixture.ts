@@ -140,7 +140,7 @@ const events: fc.Arbitrary<LimiterEvent> = fc.oneof(
       .record({
         id: ids,
         clientId: fc.constantFrom(...CLIENTS),
-        tier: fc.constantFrom('enterprise', 'premium', 'standard', 'basic', 'nobody'),
+        tier: fc.constantFrom(...Object.keys(TIERS), ...Object.keys(TIERS), 'nobody'),
         maxConcurrent: fc.constantFrom(null, 1, 3),
         urgency: fc.constantFrom(...URGENCIES),
         demand: demands,
@@ -191,16 +191,29 @@ const events: fc.Arbitrary<LimiterEvent> = fc.oneof(
       })
       .map((fields): LimiterEvent => ({ kind: 'observe', atMs: 0, ...fields })),
   },
-  { weight: 1, arbitrary: fc.boolean().map((paused): LimiterEvent => ({ kind: 'pause', atMs: 0, paused })) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom(true, false, false)
+      .map((paused): LimiterEvent => ({ kind: 'pause', atMs: 0, paused })),
+  },
   { weight: 4, arbitrary: fc.constant<LimiterEvent>({ kind: 'tick', atMs: 0 }) },
 )
 
-/** A random life of up to `maxLength` events at their times. */
-export function lives(maxLength = 120): fc.Arbitrary<readonly LimiterEvent[]> {
-  return fc.array(fc.record({ afterMs, event: events }), { minLength: 1, maxLength }).map(timed)
+/** What happens anywhere, or, one time in `others + 1`, something of one's own. */
+export function happenings(
+  own: readonly fc.WeightedArbitrary<LimiterEvent>[] = [],
+  others = 1,
+): fc.Arbitrary<Happening> {
+  return fc.record({ afterMs, event: fc.oneof({ weight: others, arbitrary: events }, ...own) })
 }
 
-function timed(happenings: readonly Happening[]): readonly LimiterEvent[] {
+/** A random life of up to `maxLength` events at their times. */
+export function lives(maxLength = 120): fc.Arbitrary<readonly LimiterEvent[]> {
+  return fc.array(happenings(), { minLength: 1, maxLength, size: 'max' }).map(timed)
+}
+
+export function timed(happenings: readonly Happening[]): readonly LimiterEvent[] {
   let nowMs = T0
   return happenings.map(({ afterMs, event }) => {
     nowMs += afterMs

@@ -159,7 +159,7 @@ function timesOf(grants: readonly Effect[]): readonly string[] {
 
 test('V1 V2 U2 each operation twice is once: the same grants at the same times', () => {
   fc.assert(
-    fc.property(lives(), (events) => {
+    fc.property(lives(12), (events) => {
       const [once, twice] = [limiter(...WORLD), limiter(...WORLD)]
       const idempotent = events.filter((event) => event.kind !== 'boost')
       const grantsOnce = idempotent.flatMap((event) => step(once, event))
