@@ -10,7 +10,7 @@
 // X6  A request that ended holds nothing, unless its use is unknown; one that is open holds all it took.
 // X7  An allowance gave away what the cost lines say, and those that are no longer kept.
 // X8  Usage is told line by line as it was booked: each request once, units by its attempts, cost by its cost lines.
-// X9  The sums by hour and by scope are those of the lines that are rolled up, for as long as these are kept.
+// X9  The sums by hour, by scope and by day are those of the lines that are rolled up, for as long as these are kept.
 // X10 A slice of a rolling budget is the sum of the use of the requests that were admitted in it.
 // X11 No credit has given more than it is.
 //
@@ -159,6 +159,13 @@ export async function checkLedger(sql: Queries): Promise<readonly Difference[]> 
       union all
       select 'X9', concat_ws(' ', 'scope', scope_path, at, resource), true, requests, units, cost
       from usage_scope_hour where at >= (select at from summed_from)
+      union all
+      select 'X9', concat_ws(' ', 'day', client_id, date_trunc('day', at, 'UTC'), coalesce(resource, '')), false,
+             requests, units, cost
+      from usage_line
+      union all
+      select 'X9', concat_ws(' ', 'day', client_id, at, resource), true, requests, units, cost
+      from usage_day where at >= (select at from summed_from)
     )
     select rule, subject,
            concat_ws(' ', sum(a) filter (where not is_kept), sum(b) filter (where not is_kept),

@@ -43,6 +43,7 @@ export async function dropUsage(
                    (select date_trunc('month', min(created_at) at time zone 'UTC') from request) as oldest) as now`
     await tx`
       update usage_kept set lines_from = greatest(lines_from, ${timestamp(linesFrom)}::timestamptz)`
+    await tx`delete from usage_day where at < ${timestamp(sumsFrom)}`
     const dropped: string[] = []
     for (const [table, fromMs] of [
       ['usage_line', linesFrom],

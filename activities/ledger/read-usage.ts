@@ -75,9 +75,9 @@ async function sumMonth(sql: Queries, clientId: string, nowMs: number): Promise<
            sum(requests)::bigint as requests_month,
            coalesce(sum(units) filter (where ${today}), 0)::bigint as units_today,
            sum(units)::bigint as units_month
-    from (select at, resource, requests, units from usage_hour where ${within}
+    from (select at, resource, requests, units from usage_day where ${within}
           union all
-          select at, coalesce(resource, ''), requests, units from usage_inbox where ${within}) as hour
+          select at, coalesce(resource, ''), requests, units from usage_inbox where ${within}) as day
     group by resource
     order by resource`
 }

@@ -1,4 +1,4 @@
-// Empties the inbox of usage into the lines that are kept and the sums by hour.
+// Empties the inbox of usage into the lines that are kept and the sums by hour, scope and day.
 //
 // H1  One statement takes lines out of the inbox, keeps them and adds them up: each is counted once, whoever dies.
 // H2  Sums are changed in the order of their keys, so that two roll-ups at once wait for each other in no circle.
@@ -33,6 +33,13 @@ export async function rollUpUsage(sql: Queries, batchMax = BATCH_MAX): Promise<n
              sum(requests), sum(units), sum(cost)
       from taken group by 1, 2, 3, 4 order by 1, 2, 3, 4
       on conflict (client_id, at, scope_path, resource) do update
+      set requests = kept.requests + excluded.requests, units = kept.units + excluded.units,
+          cost = kept.cost + excluded.cost
+    ), days as (
+      insert into usage_day as kept (client_id, at, resource, requests, units, cost)
+      select client_id, date_trunc('day', at, 'UTC'), coalesce(resource, ''), sum(requests), sum(units), sum(cost)
+      from taken group by 1, 2, 3 order by 1, 2, 3
+      on conflict (client_id, at, resource) do update
       set requests = kept.requests + excluded.requests, units = kept.units + excluded.units,
           cost = kept.cost + excluded.cost
     )

@@ -18,7 +18,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   await sql`truncate request, attempt, cost_line, event, hold, entry, carve_out, budget_slice, budget_period, usage_inbox, usage_line,
-            usage_hour, usage_scope_hour`
+            usage_hour, usage_scope_hour, usage_day`
   const [settled, open] = [
     f.execution({ id: 'settled', clientId: 'payer' }),
     f.execution({ id: 'open', clientId: 'payer' }),
@@ -97,6 +97,10 @@ const corruptions: Record<string, { readonly statement: string; readonly want: r
     statement: `update usage_hour set cost = cost + 1 where resource <> ''`,
     want: ['X9'],
   },
+  'a sum of a day drifts': {
+    statement: `update usage_day set requests = requests + 1 where resource = ''`,
+    want: ['X9'],
+  },
   'a sum of a scope is lost': {
     statement: `delete from usage_scope_hour where resource = ''`,
     want: ['X9'],
@@ -140,7 +144,7 @@ test('what is kept for a carve-out, a slice and a credit drift: found', async ()
 const ROLLING = { period: 'rolling', windowMs: 60_000 } as const
 
 test.for(Object.entries(corruptions))('%s: found', async ([, { statement, want }]) => {
-  if (/usage_(line|hour|scope_hour)/.test(statement)) await rollUpUsage(sql)
+  if (/usage_(line|hour|scope_hour|day)/.test(statement)) await rollUpUsage(sql)
   await sql.unsafe(statement)
   const rules = (await checkLedger(sql)).map(({ rule }) => rule)
   expect(new Set(rules)).toEqual(new Set(want))
