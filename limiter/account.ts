@@ -7,6 +7,7 @@
 
 import type { Limit } from '../domain/limit.ts'
 import { RESOURCE_DEFAULTS, type Resource } from '../domain/resource.ts'
+import { noExperience, type Experience } from './experience.ts'
 import { needOf, type Meter } from './limits/meter.ts'
 import { carryOver, keptOf, type Kept } from './limits/open.ts'
 import { slowestRate, type Terms } from './order/credit.ts'
@@ -28,6 +29,7 @@ export type Account = {
   share: Share
   /** By index, the size that the provider tells of a limit where that is not what is configured. */
   readonly observed: Map<number, number>
+  experience: Experience
 }
 
 export type Lease = { readonly units: number; readonly untilMs: number }
@@ -48,6 +50,7 @@ export function openAccount(
     unitsInFlight: 0,
     share: newShare(termsOf(resource, pools), countsUnits(pools)),
     observed: new Map(),
+    experience: noExperience(),
   }
 }
 
@@ -66,6 +69,7 @@ export function reopenAccount(before: Account, resource: Resource, atMs: number)
   })
   account.closedUntilMs = before.closedUntilMs
   account.waiting = before.waiting
+  account.experience = before.experience
   account.share = { ...before.share, terms: account.share.terms, countsUnits: account.share.countsUnits }
   const gone = before.pools.filter(({ name }) => account.pools.every((pool) => pool.name !== name))
   for (const pool of gone) takeOver(account, pool, atMs)
@@ -139,6 +143,10 @@ export function takeSlots(pool: Pool | undefined, { units, untilMs }: Lease): vo
 export function freeSlots(pool: Pool | undefined, { units, untilMs }: Lease): void {
   for (const meter of pool?.meters ?? [])
     if (meter.kind === 'slots') meter.free(needOf(meter, units), untilMs)
+}
+
+export function hasSlots(pool: Pool | undefined): boolean {
+  return pool?.meters.some(({ kind }) => kind === 'slots') === true
 }
 
 /**

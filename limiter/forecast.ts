@@ -2,14 +2,16 @@
 //
 // P1  Position counts from 1: those ahead in the order of now that share a resource, plus one. Clients at their cap
 //     hold nobody up and are not counted.
-// P2  The ETA is when the last of its limits admits all that is ahead and then itself, if nothing else arrives and
-//     nothing is given back early; null where nobody can tell.
+// P2  The limit that decides is the last to admit all that is ahead and then itself, if nobody else arrives and nothing
+//     is given back early; slots come free as they usually do, at the latest as leases end.
+// P3  The ETA is that time, stretched by what such forecasts left out before (experience.ts); null where nobody can tell.
 
 import type { Account } from './account.ts'
 import type { LimiterState } from './book.ts'
 import { capName, isAtCap, type Client } from './client.ts'
 import type { Blocking } from './effect.ts'
-import { needOf } from './limits/meter.ts'
+import { stretched, usuallyFreeMs } from './experience.ts'
+import { needOf, type Meter } from './limits/meter.ts'
 import { isLater, type Want } from './order/judge.ts'
 import { standingOf, wantsOf, type Shape } from './order/lane.ts'
 import type { Spot, Total } from './order/line.ts'
@@ -20,7 +22,7 @@ import type { Waiting } from './reservation.ts'
 export type Forecast = {
   readonly position: number
   readonly etaMs: number | null
-  /** What decides the ETA; null where it may start now. */
+  /** What decides the ETA, before it is stretched; null where it may start now. */
   readonly blocking: Blocking | null
 }
 
@@ -28,13 +30,15 @@ export type Candidate = {
   readonly wants: readonly Want[]
   readonly standing: Standing
   readonly client: Pick<Client, 'id' | 'inFlight' | 'maxConcurrent'>
+  /** What it was last seen to wait for: it may fit and still be held back for others. */
+  readonly seen: Blocking | null
 }
 
 /** Units and reservations that go first, by pool; one that may use several counts in each of them. */
 export type Ahead = Map<Pool, { units: number; count: number }>
 
 export function forecast(state: LimiterState, candidate: Candidate, atMs: number): Forecast {
-  const { wants, standing, client } = candidate
+  const { wants, standing, client, seen } = candidate
   const ahead: Ahead = new Map()
   for (const { pools } of wants) for (const pool of pools) ahead.set(pool, { units: 0, count: 0 })
   let position = 1
@@ -46,12 +50,31 @@ export function forecast(state: LimiterState, candidate: Candidate, atMs: number
   }
   if (state.paused) return { position, etaMs: null, blocking: pausedBy(wants) }
   if (isAtCap(client)) return { position, etaMs: null, blocking: cappedBy(client) }
-  const blocking = lastToAdmit(wants, ahead, atMs)
-  return { position, etaMs: blocking === null ? atMs : blocking.untilMs, blocking }
+  const blocking = lastToAdmit(wants, ahead, atMs) ?? seen
+  return { position, etaMs: toldMs(state, blocking, standing.points, atMs), blocking }
+}
+
+/** P3. */
+export function toldMs(
+  { accounts }: LimiterState,
+  blocking: Blocking | null,
+  points: number,
+  atMs: number,
+): number | null {
+  if (blocking === null) return atMs
+  const { resourceId, untilMs } = blocking
+  const account = accounts.get(resourceId)
+  if (account === undefined || untilMs === null || untilMs <= atMs) return untilMs
+  return atMs + stretched(account.experience, points, untilMs - atMs)
 }
 
 export function candidateOf(waiting: Waiting): Candidate {
-  return { wants: wantsOf(waiting), standing: standingOf(waiting), client: waiting.lane.client }
+  return {
+    wants: wantsOf(waiting),
+    standing: standingOf(waiting),
+    client: waiting.lane.client,
+    seen: waiting.blocking,
+  }
 }
 
 /** The limit that admits the wants last, behind what goes first; null where all admit them at `atMs`. */
@@ -92,10 +115,8 @@ function lastInPool(
       : null
   for (const [limit, meter] of pool.meters.entries()) {
     const needed = needOf(meter, units)
-    const untilMs = meter.earliest(
-      needed + (meter.countsUnits ? before.units : before.count),
-      Math.max(atMs, closedUntilMs),
-    )
+    const all = needed + (meter.countsUnits ? before.units : before.count)
+    const untilMs = admits(account, meter, all, Math.max(atMs, closedUntilMs))
     if (untilMs !== null && untilMs <= atMs) continue
     if (last === null || isLater(untilMs, last.untilMs)) {
       last = {
@@ -108,6 +129,12 @@ function lastInPool(
     }
   }
   return last
+}
+
+function admits({ experience }: Account, meter: Meter, need: number, atMs: number): number | null {
+  const untilMs = meter.earliest(need, atMs)
+  const usualMs = meter.kind === 'slots' ? usuallyFreeMs(experience, meter, need, atMs) : null
+  return usualMs === null || isLater(usualMs, untilMs) ? untilMs : usualMs
 }
 
 /** Earliest time at which the wants could start if nobody else waited and all that is in flight came back at once. */

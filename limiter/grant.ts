@@ -4,9 +4,19 @@
 // T2  `startBy` is the grant plus the largest J of its resources, never after the lease's end; without J it is that.
 
 import type { Demand, Resource } from '../domain/resource.ts'
-import { charge, freeSlots, poolOf, sharedUnits, takeSlots, type Account, type Lease } from './account.ts'
+import {
+  charge,
+  freeSlots,
+  hasSlots,
+  poolOf,
+  sharedUnits,
+  takeSlots,
+  type Account,
+  type Lease,
+} from './account.ts'
 import { unitsIn } from './amounts.ts'
 import type { LimiterState } from './book.ts'
+import { learnHold, learnWait } from './experience.ts'
 import { isAtCap } from './client.ts'
 import { costOf, serve } from './order/fairness.ts'
 import { earn } from './order/credit.ts'
@@ -36,6 +46,7 @@ export function grant(state: LimiterState, waiting: Waiting, pools: readonly Poo
     configVersion,
     leasePlace: noPlace(),
   }
+  learnFrom(state, waiting)
   dequeue(state, waiting)
   for (const { account, pool, reserved } of holdingsOf(state, granted)) {
     charge(pool, reserved, nowMs)
@@ -44,6 +55,16 @@ export function grant(state: LimiterState, waiting: Waiting, pools: readonly Poo
   beginLease(state, granted)
   serveClient(state, client.id, granted.demand, [])
   return granted
+}
+
+/** What it last waited for is what its forecast is held against. */
+function learnFrom(
+  { accounts, nowMs }: LimiterState,
+  { blocking, foreseen, enqueuedAtMs, lane }: Waiting,
+): void {
+  const account = blocking === null ? undefined : accounts.get(blocking.resourceId)
+  if (account === undefined) return
+  learnWait(account.experience, { code: foreseen, points: lane.points, waitedMs: nowMs - enqueuedAtMs })
 }
 
 /** Counts a lease on its resources and its client; also when a snapshot is taken over. */
@@ -68,6 +89,7 @@ export function endLease(state: LimiterState, granted: Granted): void {
     account.inFlight -= 1
     account.unitsInFlight -= reserved
     freeSlots(pool, leaseOf(granted, account))
+    if (hasSlots(pool)) learnHold(account.experience, state.nowMs - granted.grantedAtMs)
   }
   const client = clientOf(state, granted.clientId)
   const wasCapped = isAtCap(client)

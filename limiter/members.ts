@@ -27,7 +27,7 @@ export type BlockingTuple = readonly [
   untilMs: number | null,
 ]
 
-type Member = Omit<Entry, 'clientId' | 'tier' | 'urgency' | 'boost'>
+type Member = Omit<Entry, 'clientId' | 'tier' | 'urgency' | 'boost' | 'foreseen'>
 
 type Flat = {
   readonly resources: readonly string[]

@@ -45,11 +45,12 @@ export type Entry = {
   readonly waitUntilMs: number
   readonly leaseMs: number
   readonly blocking: Blocking | null
+  readonly foreseen: number
 }
 
 /** Places a reservation whose resources are all known in the queue. */
 export function enqueue(state: LimiterState, entry: Entry): Waiting {
-  const { id, sequence, demand, enqueuedAtMs, waitUntilMs, leaseMs, blocking } = entry
+  const { id, sequence, demand, enqueuedAtMs, waitUntilMs, leaseMs, blocking, foreseen } = entry
   const shape = shapeOf(state, demand, entry)
   const client = clientOf(state, entry.clientId)
   const lane = laneOf(state, { ...entry, shape, client })
@@ -64,6 +65,7 @@ export function enqueue(state: LimiterState, entry: Entry): Waiting {
     leaseMs,
     lane,
     blocking,
+    foreseen,
     deadlinePlace: noPlace(),
   }
   countIn(state, shape, 1)

@@ -6,7 +6,7 @@
 import { queueClassOf, type QueueClass } from '../domain/priority.ts'
 import type { LimiterState } from './book.ts'
 import { isAtCap } from './client.ts'
-import { lastToAdmit, type Ahead } from './forecast.ts'
+import { lastToAdmit, toldMs, type Ahead } from './forecast.ts'
 import { standingOf, wantsOf } from './order/lane.ts'
 import { isAhead } from './order/score.ts'
 
@@ -34,10 +34,10 @@ export function queues(state: LimiterState, atMs: number): Queues {
     .filter((found) => found.kind === 'waiting')
     .map((found) => ({ found, standing: standingOf(found) }))
     .sort((a, b) => (isAhead(a.standing, b.standing, whenMs) ? -1 : 1))
-  for (const { found } of waiting) {
+  for (const { found, standing } of waiting) {
     const isHeldBack = state.paused || isAtCap(found.lane.client)
     const blocking = lastToAdmit(wantsOf(found), ahead, whenMs)
-    const etaMs = isHeldBack ? null : blocking === null ? whenMs : blocking.untilMs
+    const etaMs = isHeldBack ? null : toldMs(state, blocking, standing.points, whenMs)
     const ageMs = whenMs - found.enqueuedAtMs
     count(classes[queueClassOf(etaMs === null ? null : etaMs - whenMs)], ageMs)
     for (const { account, pools, units } of wantsOf(found)) {

@@ -21,6 +21,8 @@ export type Waiting = {
   lane: Lane
   /** What it was last seen to wait for. */
   blocking: Blocking | null
+  /** The wait that was forecast as it came (`rememberedOf`); 0: none. */
+  foreseen: number
   readonly deadlinePlace: Place
 }
 

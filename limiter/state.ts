@@ -20,6 +20,7 @@ import {
   type BlockingTuple,
 } from './members.ts'
 import { decodeEndings, encodeEndings, noEndings, type Endings, type EndingsTuple } from './endings.ts'
+import { decodeExperience, encodeExperience, type ExperienceTuple } from './experience.ts'
 import { assert } from '../domain/arithmetic.ts'
 import { keptOf, type Kept } from './limits/open.ts'
 import { beginLease } from './grant.ts'
@@ -57,8 +58,9 @@ type AccountTuple = readonly [
   /** By pool and limit. */
   kept: readonly (readonly [pool: string, kept: readonly Kept[]])[],
   share: ShareTuple,
-  /** Absent where nothing is told otherwise than it is configured. */
+  /** Absent where nothing is told otherwise than it is configured, and nothing was learned. */
   observed?: readonly (readonly [limit: number, units: number])[],
+  experience?: ExperienceTuple,
 ]
 
 type ClientTuple = readonly [id: string, maxConcurrent: number | null, cost: number, epoch: number]
@@ -71,6 +73,8 @@ type LaneTuple = readonly [
   boost: number,
   ids: readonly string[],
   numbers: readonly number[],
+  /** The waits that were forecast; absent where none was. */
+  foreseen?: readonly number[],
 ]
 
 type GrantedTuple = readonly [
@@ -126,6 +130,8 @@ function encodeAccount(account: Account): AccountTuple {
   const { resource, closedUntilMs, pools, loans, share, observed } = account
   const kept = [...pools, ...loans].map(({ name, own }) => [name, own.map(keptOf)] as const)
   const tuple = [resource, closedUntilMs, kept, encodeShare(share)] as const
+  const learned = encodeExperience(account.experience)
+  if (learned !== null) return [...tuple, [...observed], learned]
   return observed.size === 0 ? tuple : [...tuple, [...observed]]
 }
 
@@ -142,11 +148,12 @@ export function restore(snapshot: LimiterSnapshot): LimiterState {
     ...{ nowMs, sequence, configVersion, paused, epoch, startAtMs, endings },
   }
   for (const [id, points, weight] of snapshot.tiers) state.tiers.set(id, { points, weight })
-  for (const [resource, closedUntilMs, kept, , observed = []] of snapshot.accounts) {
+  for (const [resource, closedUntilMs, kept, , observed = [], learned] of snapshot.accounts) {
     const byPool = new Map(kept)
     const account = openAccount(resource, nowMs, (pool, _limits, index) => byPool.get(pool)?.[index] ?? [])
     account.closedUntilMs = closedUntilMs
     for (const [limit, units] of observed) account.observed.set(limit, units)
+    if (learned !== undefined) account.experience = decodeExperience(learned)
     state.accounts.set(resource.id, account)
   }
   for (const [id, maxConcurrent, cost, servedEpoch] of snapshot.clients) {
@@ -167,13 +174,16 @@ function encodeLane({ shape, client, tier, urgency, boost, line }: Lane): LaneTu
   const resources = shape.accounts.map(({ resource }) => resource.id)
   const waiting = line.members()
   const ids = waiting.map(({ id }) => pack(id))
-  return [resources, client.id, tier, urgency, boost, ids, encodeMembers(waiting)]
+  const tuple = [resources, client.id, tier, urgency, boost, ids, encodeMembers(waiting)] as const
+  const foreseen = waiting.map((member) => member.foreseen)
+  return foreseen.every((code) => code === 0) ? tuple : [...tuple, foreseen]
 }
 
 function restoreLane(state: LimiterState, lane: LaneTuple): void {
-  const [resources, clientId, tier, urgency, boost, ids, numbers] = lane
-  for (const member of decodeMembers({ resources, clientId, ids: ids.map(unpack), numbers })) {
-    enqueue(state, { ...member, clientId, tier, urgency, boost })
+  const [resources, clientId, tier, urgency, boost, ids, numbers, foreseen = []] = lane
+  const members = decodeMembers({ resources, clientId, ids: ids.map(unpack), numbers })
+  for (const [at, member] of members.entries()) {
+    enqueue(state, { ...member, clientId, tier, urgency, boost, foreseen: foreseen[at] ?? 0 })
   }
 }
 

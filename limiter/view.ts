@@ -126,6 +126,7 @@ export function check(state: LimiterState, question: Question, atMs: number): Ch
       wants: wantsFor(state, demand, question),
       standing: { points, enqueuedAtMs: whenMs, sequence: state.sequence + 1 },
       client: { id: clientId, inFlight: client?.inFlight ?? 0, maxConcurrent },
+      seen: null,
     },
     whenMs,
   )
@@ -163,12 +164,11 @@ export function placement(state: LimiterState, id: string, atMs: number): Placem
   const whenMs = Math.max(state.nowMs, atMs)
   const { position, etaMs, blocking } = forecast(state, candidateOf(found), whenMs)
   const { client, tier, urgency, boost } = found.lane
-  const waitingFor = blocking ?? found.blocking
   return {
     state: 'waiting',
     position,
-    etaMs: blocking === null && waitingFor !== null ? waitingFor.untilMs : etaMs,
-    waitingFor,
+    etaMs,
+    waitingFor: blocking,
     priority: priorityOf({
       tier: state.tiers.get(tier)?.points ?? 0,
       urgency,

@@ -21,14 +21,13 @@ export function grantedEffect(granted: Granted): Effect {
 
 export function queuedEffect({ nowMs }: LimiterState, waiting: Waiting, ahead: Forecast): Effect {
   const { position, etaMs, blocking } = ahead
-  const waitingFor = blocking ?? waiting.blocking
   return {
     kind: 'queued',
     id: waiting.id,
     atMs: nowMs,
     position,
-    etaMs: blocking === null && waitingFor !== null ? waitingFor.untilMs : etaMs,
-    waitingFor,
+    etaMs,
+    waitingFor: blocking,
   }
 }
 

@@ -13,6 +13,7 @@ import { RESERVATIONS_MAX, type LimiterState } from '../book.ts'
 import type { Blocking, Effect, Rejection } from '../effect.ts'
 import { endingOf } from '../endings.ts'
 import type { Reserve } from '../event.ts'
+import { rememberedOf } from '../experience.ts'
 import { candidateOf, earliestStart, forecast, type Forecast } from '../forecast.ts'
 import { wantsOf } from '../order/lane.ts'
 import { changeCap, clientOf, dequeue, enqueue } from '../queue.ts'
@@ -50,6 +51,7 @@ export function reserve(state: LimiterState, event: Reserve): readonly Effect[] 
     waitUntilMs: event.waitUntilMs,
     leaseMs: event.leaseMs,
     blocking: null,
+    foreseen: 0,
   })
   return []
 }
@@ -64,7 +66,9 @@ export function conclude(state: LimiterState, id: string): Effect | null {
     dequeue(state, waiting)
     return rejectedEffect(state, id, rejection)
   }
-  waiting.blocking = ahead.blocking ?? waiting.blocking
+  waiting.blocking = ahead.blocking
+  const untilMs = ahead.blocking?.untilMs ?? null
+  if (untilMs !== null) waiting.foreseen = rememberedOf(untilMs - waiting.enqueuedAtMs)
   return queuedEffect(state, waiting, ahead)
 }
 
@@ -106,7 +110,7 @@ function mayNotWait(state: LimiterState, waiting: Waiting, ahead: Forecast): Rej
   const { accounts } = waiting.lane.shape
   const { deadlineMs } = waiting
   if (deadlineMs <= state.nowMs || earliestStart(wantsOf(waiting), state.nowMs) > deadlineMs) {
-    const blocking = ahead.blocking ?? waiting.blocking ?? behindOthers(state, waiting.demand)
+    const blocking = ahead.blocking ?? behindOthers(state, waiting.demand)
     return { reason: 'insufficient', blocking, retryAfterMs: retryAfter(state, blocking.untilMs) }
   }
   const full = accounts.find(({ waiting: depth, resource }) => depth > resource.maxQueue)
