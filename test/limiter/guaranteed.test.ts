@@ -79,7 +79,7 @@ describe('shares under overload, all of it guaranteed', () => {
     expect(large).toBeGreaterThanOrEqual(0.97 * 55 * 60 * 10)
   })
 
-  test('GS3 two that are backlogged never differ by more than a request of each (SFQ pair bound)', () => {
+  test('GS3 property 9: two that are backlogged never differ by more than a request of each (SFQ pair bound)', () => {
     const stream = (client: string, units: number): Stream => ({
       client,
       tier: 'standard',

@@ -37,7 +37,7 @@ function scoreByDefinition(points: number, waitedMs: number): number {
   return 300_000 * points + Math.min(20 * 300_000, waitedMs) + (waitedMs >= 10 * MINUTE ? 10 * 300_000 : 0)
 }
 
-test('O1 O3 each pass grants the brute-force argmax of the score, whatever the ages and however time goes', () => {
+test('O1 O3 property 5: each pass grants the brute-force argmax of the score, whatever the ages and however time goes', () => {
   fc.assert(
     fc.property(
       fc.array(

@@ -63,7 +63,7 @@ function limitOf(resource: Resource | undefined, type: string): number {
   return resource?.limits.findIndex((limit) => limit.type === type) ?? -1
 }
 
-test('L1 W1 no limit is exceeded in any window, whatever happens, seen through a delay of 0 to J', () => {
+test('L1 W1 property 1: no limit is exceeded in any window, whatever happens, seen through a delay of 0 to J', () => {
   fc.assert(
     fc.property(lives(), (events) => {
       const state = limiter(...WORLD)
@@ -88,7 +88,7 @@ test('L1 W1 no limit is exceeded in any window, whatever happens, seen through a
   )
 })
 
-test('N1 R1 slots in flight never exceed the limit and are conserved: granted = ended + in flight', () => {
+test('N1 R1 property 2: slots in flight never exceed the limit and are conserved: granted = ended + in flight', () => {
   fc.assert(
     fc.property(lives(), (events) => {
       const state = limiter(...WORLD)
@@ -112,7 +112,7 @@ test('N1 R1 slots in flight never exceed the limit and are conserved: granted = 
   )
 })
 
-test('T1 all or nothing: what is in flight is in flight on every resource of its demand', () => {
+test('T1 property 3: all or nothing: what is in flight is in flight on every resource of its demand', () => {
   fc.assert(
     fc.property(lives(), (events) => {
       const state = limiter(...WORLD)
@@ -135,7 +135,7 @@ test('T1 all or nothing: what is in flight is in flight on every resource of its
   )
 })
 
-test('X4 I1 I2 I4 N3 restored from JSON after any event, it goes on with the same effects and the same state', () => {
+test('X4 I1 I2 I4 N3 property 13: restored from JSON after any event, it goes on with the same effects and the same state', () => {
   fc.assert(
     fc.property(lives(), fc.nat(), (events, cut) => {
       const [whole, halves] = [limiter(...WORLD), limiter(...WORLD)]
@@ -157,7 +157,7 @@ function timesOf(grants: readonly Effect[]): readonly string[] {
   return firstGrants(grants).map((effect) => `${'id' in effect ? effect.id : ''} at ${effect.atMs}`)
 }
 
-test('V1 V2 U2 each operation twice is once: the same grants at the same times', () => {
+test('V1 V2 U2 property 4: each operation twice is once: the same grants at the same times', () => {
   fc.assert(
     fc.property(lives(12), (events) => {
       const [once, twice] = [limiter(...WORLD), limiter(...WORLD)]
