@@ -143,7 +143,7 @@ function claimNext(pass: Pass, { pools, share }: Account, { head, units }: Due):
   const [shared] = pools
   const startAtMs = coversAtMs(share.credit, share.terms, units, state.nowMs)
   if (shared === undefined || startAtMs === null) return
-  claim(pass, shared, { kind: 'next', by: head, units, startAtMs })
+  claim(pass, shared, { kind: 'next', by: head, units, startAtMs, isHeldByClaims: false })
   state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
 }
 
@@ -224,8 +224,9 @@ function reserveFor(pass: Pass, head: Waiting, { pools, blocking, startAtMs }: B
   pass.blocked += 1
   if (startAtMs === null) return
   state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
+  const isHeldByClaims = blocking.needed <= blocking.available
   for (const [at, pool] of pools.entries()) {
-    claim(pass, pool, { kind: 'best', by: head, units: head.demand[at]?.[1] ?? 0, startAtMs })
+    claim(pass, pool, { kind: 'best', by: head, units: head.demand[at]?.[1] ?? 0, startAtMs, isHeldByClaims })
   }
 }
 

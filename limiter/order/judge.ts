@@ -18,6 +18,8 @@ export type Claim = {
   readonly by: Waiting
   readonly units: number
   readonly startAtMs: number
+  /** It would fit, but for what others had claimed before. */
+  readonly isHeldByClaims: boolean
 }
 
 /** In the order in which they were made; those before one's own count. */
@@ -107,10 +109,12 @@ function heldIn({ account, pool, units, held: closed }: PoolWant, trial: Trial):
 /** When those have started whose start a use of `needed` would move; now where it moves none. */
 function claimedUntil(meter: Meter, needed: number, pool: Pool, trial: Trial): number {
   let untilMs = trial.atMs
-  for (const { by, units, startAtMs } of trial.claimsOn(pool)) {
-    // Behind its own are those who let it go first.
-    if (by === trial.asker) break
-    if (startAtMs <= untilMs) continue
+  let hasOwn = false
+  for (const { by, units, startAtMs, isHeldByClaims } of trial.claimsOn(pool)) {
+    if (by === trial.asker) hasOwn = true
+    if (by === trial.asker || startAtMs <= untilMs) continue
+    // Two that let each other go first would both wait.
+    if (hasOwn && isHeldByClaims) continue
     if (needed > meter.spare(needOf(meter, units), startAtMs, trial)) untilMs = startAtMs
   }
   return untilMs
