@@ -103,7 +103,8 @@ export function learnWait(
   if (code === 0) return
   const cell = cellOf(code, points)
   const stretch = stretches.get(cell) ?? ONE
-  const toldMs = multiplyDivide(recalled(code), stretch, 0, ONE).quotient
+  // Below 2^48: the longest that is remembered, and STRETCH_MAX.
+  const toldMs = Math.floor((recalled(code) * stretch) / ONE)
   if (Math.abs(waitedMs - toldMs) * WELL_TOLD < toldMs) return
   const after =
     waitedMs > toldMs
