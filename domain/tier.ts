@@ -6,7 +6,7 @@ export type Tier = {
   readonly points: number
   /** Share of the guaranteed capacity, relative to the other tiers. */
   readonly weight: number
-  /** Reservations that one client of this tier may hold or queue at once; null is unlimited. */
+  /** Reservations that each client of this tier may hold at once, where it has no cap of its own; null is unlimited. */
   readonly maxConcurrent: number | null
   readonly dedicated: boolean
   readonly monthlyBudgetUsd: string | null
