@@ -3,11 +3,19 @@
 import { ledger } from './ledger.ts'
 import { limiter } from './limiter/main.ts'
 import { describeMachine } from './machine.ts'
+import { promises } from './promises.ts'
 import { referees } from './referees.ts'
 import { smoke } from './smoke.ts'
 import { usage } from './usage.ts'
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { smoke, limiter, ledger, referees, usage }
+const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
+  smoke,
+  limiter,
+  ledger,
+  referees,
+  usage,
+  promises,
+}
 
 // What a benchmark has started ends with it.
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))

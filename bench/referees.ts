@@ -139,7 +139,6 @@ type Outcome = { readonly driven: Driven; readonly decisions: readonly Decision[
 
 /** Prints the table; exit code 1 where a promise is not met, a wrong limiter passes or a referee is not to be had. */
 export async function referees(): Promise<void> {
-  const start = await starters()
   const table = new Table({
     head: [
       'referee',
@@ -153,17 +152,33 @@ export async function referees(): Promise<void> {
     ],
     style: { head: [], border: [] },
   })
-  // The wrong ones go after those that are measured, so that their bursts delay nobody.
+  const verdicts = await contests()
+  table.push(...verdicts.map(({ cells }) => cells))
+  if (verdicts.some(({ isAsExpected }) => !isAsExpected)) process.exitCode = 1
+  console.log(table.toString())
+}
+
+export type Verdict = {
+  readonly contest: Contest
+  /** As the table tells it. */
+  readonly cells: string[]
+  readonly isAsExpected: boolean
+}
+
+/** Ours first; the wrong ones go after them, so that their bursts delay nobody. */
+export async function contests(): Promise<readonly Verdict[]> {
+  const start = await starters()
   const measured = CONTESTS.filter(({ target }) => target !== null)
   const wrong = CONTESTS.filter(({ target }) => target === null)
+  const verdicts: Verdict[] = []
   for (const round of [measured, wrong]) {
-    const rows = await Promise.all(
-      round.map(async (contest) => describe(contest, await compete(contest, start[contest.referee]))),
+    verdicts.push(
+      ...(await Promise.all(
+        round.map(async (contest) => describe(contest, await compete(contest, start[contest.referee]))),
+      )),
     )
-    table.push(...rows.map(({ cells }) => cells))
-    if (rows.some(({ isAsExpected }) => !isAsExpected)) process.exitCode = 1
   }
-  console.log(table.toString())
+  return verdicts
 }
 
 type Start = (() => Promise<Referee>) | Fault
@@ -212,11 +227,11 @@ async function compete(contest: Contest, start: Start): Promise<Outcome | Fault>
   }
 }
 
-function describe(contest: Contest, outcome: Outcome | Fault): { cells: string[]; isAsExpected: boolean } {
+function describe(contest: Contest, outcome: Outcome | Fault): Verdict {
   const { referee, limiter, target } = contest
   if (outcome instanceof Fault) {
     const cells = [referee, limiter, '-', '-', '-', '-', '-', `not counted: ${outcome.message}`]
-    return { cells, isAsExpected: false }
+    return { contest, cells, isAsExpected: false }
   }
   const { driven, decisions } = outcome
   const rejected = decisions.filter(({ isAdmitted }) => !isAdmitted).length
@@ -227,6 +242,7 @@ function describe(contest: Contest, outcome: Outcome | Fault): { cells: string[]
   const missed = target === null ? 'NOT CAUGHT' : `missed: 0 at ${percent(target)} or more`
   const broken = `not counted: ${driven.sent} sent, ${decisions.length} in its log, ${driven.failures} failed`
   return {
+    contest,
     cells: [
       referee,
       limiter,

@@ -35,14 +35,21 @@ const GPT: Resource = {
 
 type Row = Readonly<Record<string, string | number>>
 
+/** Who asks, and by what ids. */
+type Crowd = { readonly clients: number; readonly idOf: (nth: number) => string }
+
+const MANY: Crowd = { clients: CLIENTS, idOf: (nth) => `request-${nth}#1` }
+
 /** A limiter for which `waiting` wait and SLOTS run. */
 export class Scene {
   readonly state: LimiterState = createState()
   readonly #running: string[] = []
+  readonly #crowd: Crowd
   #nth = 0
   #atMs = 0
 
-  constructor(waiting: number) {
+  constructor(waiting: number, crowd: Crowd = MANY) {
+    this.#crowd = crowd
     const tiers = Object.fromEntries(
       TIERS.map((tier, at) => [tier, { points: 40 - 10 * at, weight: 4 - at }]),
     )
@@ -56,7 +63,7 @@ export class Scene {
 
   arrive(): void {
     this.#atMs += 1
-    this.tell(arrival(this.#nth, this.#atMs))
+    this.tell(arrival(this.#nth, this.#atMs, this.#crowd))
     this.#nth += 1
   }
 
@@ -70,11 +77,11 @@ export class Scene {
 
   /** `back`: how many arrived after it. */
   cancel(back: number): void {
-    this.tell({ kind: 'cancel', atMs: this.#atMs, id: `request-${this.#nth - 1 - back}#1` })
+    this.tell({ kind: 'cancel', atMs: this.#atMs, id: this.#crowd.idOf(this.#nth - 1 - back) })
   }
 
   place(back: number): void {
-    placement(this.state, `request-${this.#nth - 1 - back}#1`, this.#atMs)
+    placement(this.state, this.#crowd.idOf(this.#nth - 1 - back), this.#atMs)
   }
 
   check(): void {
@@ -83,12 +90,12 @@ export class Scene {
   }
 }
 
-function arrival(nth: number, atMs: number): Reserve {
+function arrival(nth: number, atMs: number, { clients, idOf }: Crowd): Reserve {
   return {
     kind: 'reserve',
     atMs,
-    id: `request-${nth}#1`,
-    clientId: `client-${(nth * 7_919) % CLIENTS}`,
+    id: idOf(nth),
+    clientId: `client-${(nth * 7_919) % clients}`,
     tier: TIERS[nth % TIERS.length] ?? 'basic',
     maxConcurrent: null,
     urgency: URGENCIES[(nth >> 2) % URGENCIES.length] ?? 'normal',
