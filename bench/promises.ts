@@ -95,7 +95,7 @@ function limitRow(promise: string, violations: Figures['violations'], use: numbe
   }
 }
 
-const STARVATION_SCENARIOS = ['saturated', 'flood', 'tenants', 'cut', 'vectors'] as const
+const STARVATION_SCENARIOS = ['saturated', 'flood', 'tenants', 'cut'] as const
 const BIG_SCENARIOS = ['big-requests', 'tenants'] as const
 
 function order(): readonly Row[] {
@@ -103,12 +103,26 @@ function order(): readonly Row[] {
   const mix = figuresOf(loadScenario('fair-mix'))
   return [
     atLeast('fairness: weighted Jain in the guaranteed share', share.jain, 0.999),
-    atLeast('fairness: Jain of the mix, clients of a tier', mix['jain-in-tier'], 0.99),
+    {
+      ...atLeast('fairness: Jain of the mix, clients of a tier', mix['jain-in-tier'], 0.99),
+      why: 'the worst tier in the worst ten minutes of four hours; points for fairness are whole, and one is worth five minutes of waiting',
+    },
     {
       ...atLeast('fairness: weighted Jain of the mix, over tiers', mix.jain, 0.99),
       why: 'three quarters go by score, where a tier outranks the next for 50 minutes of waiting; a resource that is all guaranteed share (guaranteedShare 1) is the row above',
     },
-    atMost('starvation: longest wait over its bound', worstOf(STARVATION_SCENARIOS, 'starvation'), 1),
+    {
+      ...atMost('starvation: longest wait over its bound', worstOf(STARVATION_SCENARIOS, 'starvation'), 1),
+      why: 'a window that is full frees nothing for up to W + J, which the bound leaves out; with it, the bound holds (GS5)',
+    },
+    {
+      ...atMost(
+        'starvation: the same where five resources are wanted at once',
+        figuresOf(loadScenario('vectors')).starvation,
+        1,
+      ),
+      why: 'the bound looks at the slowest resource alone; who wants five waits until all of them have room at once',
+    },
     atMost('big requests: p99 of the largest 1 % over p99 of all', worstOf(BIG_SCENARIOS, 'big-penalty'), 3),
   ]
 }

@@ -10,7 +10,8 @@ import type { Demand } from '../domain/resource.ts'
 import { pack, unpack } from './packed-id.ts'
 
 export const ENDINGS_KEPT_MS = 600_000
-export const ENDINGS_MAX = 50_000
+/** About 40 bytes each: half of the 2 MiB that Temporal lets a continued run be given. */
+export const ENDINGS_MAX = 25_000
 /** A generation takes up endings for so long, and so many. */
 const GENERATION_MS = ENDINGS_KEPT_MS / 4
 const GENERATION_SIZE_MAX = ENDINGS_MAX / 5

@@ -45,7 +45,9 @@ export function openGauge({ limit, jitterMs, fromMs, isSpent }: Opening): Gauge 
       const spanMs = limit.windowMs + jitterMs
       const wholeSpans = (beganMs: number, endedMs: number) => {
         const spans = Math.floor((endedMs - beganMs) / spanMs)
-        return { fromMs: beganMs, untilMs: beganMs + spans * spanMs, most: spans * limit.units }
+        // A charge at t counts in (t - W, t]: what was granted as the backlog began belongs to the span before.
+        const firstMs = beganMs + 1
+        return { fromMs: firstMs, untilMs: firstMs + spans * spanMs, most: spans * limit.units }
       }
       return windowGauge(wholeSpans, fromMs)
     }
