@@ -7,11 +7,12 @@
 //      refuses nothing cannot be promised: it is what the factor is learnt from.
 
 import { multiplyDivide } from '../../domain/arithmetic.ts'
-import { countsUnits, PARTS_PER_WHOLE, sizeOfLimit, type Adaptive } from '../../domain/limit.ts'
+import { PARTS_PER_WHOLE, type Adaptive } from '../../domain/limit.ts'
 import { ChargeLog } from './charge-log.ts'
 import { OBSERVED_MS_MAX, type RateMeter } from './meter.ts'
 import { SLOTS_PER_WINDOW } from './sliding-window.ts'
 import { cyclesOf, firstTime } from './threshold.ts'
+import { windowed } from './windowed.ts'
 
 export function adaptive(limit: Adaptive, jitterMs: number, kept: readonly number[]): RateMeter {
   const { units, windowMs } = limit
@@ -38,21 +39,12 @@ export function adaptive(limit: Adaptive, jitterMs: number, kept: readonly numbe
     return firstTime(whenMs, wholeMs, (timeMs) => available(timeMs) >= rest) + cycles * spanMs
   }
 
+  const counting = windowed({ limit, jitterMs, log, units, spanMs, available, earliest })
   return {
-    kind: 'rate',
-    size: sizeOfLimit(limit, jitterMs),
-    countsUnits: countsUnits(limit),
-    available,
-    earliest,
-    soonest: (need, inFlight, whenMs) => earliest(Math.max(0, need - inFlight), whenMs),
+    ...counting,
     spare: (need, etaMs, use) =>
       use.atMs + spanMs <= etaMs ? Number.POSITIVE_INFINITY : available(etaMs) - need,
-    charge: (amount, whenMs) => log.charge(amount, whenMs),
-    refund(amount, chargedAtMs, whenMs) {
-      if (chargedAtMs + spanMs > whenMs) log.refund(amount, chargedAtMs)
-    },
     counted: (sinceMs, whenMs) => (whenMs - sinceMs > observedMs ? null : log.since(sinceMs - spanMs)),
-    occupy: (amount, untilMs, whenMs) => log.insert(amount, Math.min(whenMs, untilMs - spanMs)),
     slowDown(grantedAtMs, whenMs) {
       if (grantedAtMs < changedAtMs) return
       const lower = multiplyDivide(factorAt(whenMs), limit.decrease, 0, PARTS_PER_WHOLE).quotient
@@ -60,15 +52,5 @@ export function adaptive(limit: Adaptive, jitterMs: number, kept: readonly numbe
       changedAtMs = whenMs
     },
     kept: () => [factor, changedAtMs, ...log.kept()],
-    view(whenMs) {
-      const used = usedAt(whenMs)
-      return {
-        type: limit.type,
-        limit: units,
-        used,
-        remaining: available(whenMs),
-        resetsAtMs: used > 0 && log.newestMs !== null ? log.newestMs + spanMs : null,
-      }
-    },
   }
 }

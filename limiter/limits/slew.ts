@@ -8,11 +8,12 @@
 //      until all that is used now has rolled off, and never more than the threshold at once.
 
 import { multiplyDivide } from '../../domain/arithmetic.ts'
-import { countsUnits, PARTS_PER_WHOLE, sizeOfLimit, type Slew } from '../../domain/limit.ts'
+import { PARTS_PER_WHOLE, type Slew } from '../../domain/limit.ts'
 import { ChargeLog } from './charge-log.ts'
 import type { RateMeter } from './meter.ts'
 import { SLOTS_PER_WINDOW } from './sliding-window.ts'
 import { cyclesOf, firstTime } from './threshold.ts'
+import { windowed } from './windowed.ts'
 
 /** So that bursts of one a window are compared with one another, wherever they lie. */
 export const SPREAD = 3
@@ -71,36 +72,21 @@ export function slew(limit: Slew, jitterMs: number, kept: readonly number[]): Ra
     return firstTime(whenMs, emptyMs, (timeMs) => available(timeMs) >= rest) + cycles * spanMs
   }
 
+  const counting = windowed({ limit, jitterMs, log, units, spanMs, available, earliest })
   return {
-    kind: 'rate',
-    size: sizeOfLimit(limit, jitterMs),
-    countsUnits: countsUnits(limit),
-    available,
-    earliest,
-    soonest: (need, inFlight, whenMs) => earliest(Math.max(0, need - inFlight), whenMs),
+    ...counting,
     spare: (need, etaMs, use) =>
       use.atMs + spanMs <= etaMs ? Number.POSITIVE_INFINITY : leastLeft(etaMs, use.atMs + spanMs - 1) - need,
     charge(amount, whenMs) {
-      log.charge(amount, whenMs)
+      counting.charge(amount, whenMs)
       add(amount, whenMs)
     },
     refund(amount, chargedAtMs, whenMs) {
-      if (chargedAtMs + spanMs > whenMs) log.refund(amount, chargedAtMs)
+      counting.refund(amount, chargedAtMs, whenMs)
       if (bins.has(Math.floor(chargedAtMs / binMs))) add(-amount, chargedAtMs)
     },
     counted: () => null,
-    occupy: (amount, untilMs, whenMs) => log.insert(amount, Math.min(whenMs, untilMs - spanMs)),
     kept: () => [binMs, bins.size, ...[...bins].flat(), ...log.kept()],
-    view(whenMs) {
-      const used = usedAt(whenMs)
-      return {
-        type: limit.type,
-        limit: units,
-        used,
-        remaining: available(whenMs),
-        resetsAtMs: used > 0 && log.newestMs !== null ? log.newestMs + spanMs : null,
-      }
-    },
   }
 }
 

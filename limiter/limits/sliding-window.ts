@@ -7,16 +7,11 @@
 // W4  It holds for every window of that length, so it also mirrors windows of which nobody knows when they begin: those
 //     that begin with a first hit, and the steps of a quantized window without a known phase.
 
-import {
-  countsUnits,
-  sizeOfLimit,
-  stepUnitsOf,
-  type QuantizedWindow,
-  type Window,
-} from '../../domain/limit.ts'
+import { stepUnitsOf, type QuantizedWindow, type Window } from '../../domain/limit.ts'
 import { ChargeLog } from './charge-log.ts'
 import { OBSERVED_MS_MAX, type RateMeter } from './meter.ts'
 import { cyclesOf } from './threshold.ts'
+import { windowed } from './windowed.ts'
 
 export const SLOTS_PER_WINDOW = 60
 
@@ -32,6 +27,7 @@ export function slidingWindow(
   const log = new ChargeLog({ keptMs: spanMs + observedMs, slotMs: windowMs / SLOTS_PER_WINDOW }, kept)
 
   const usedAt = (whenMs: number): number => log.since(whenMs - spanMs)
+  const available = (whenMs: number): number => units - usedAt(whenMs)
 
   function earliest(need: number, whenMs: number): number {
     const { cycles, rest } = cyclesOf(need, units)
@@ -52,31 +48,12 @@ export function slidingWindow(
     return log.timeAt(low) + spanMs
   }
 
+  const counting = windowed({ limit, jitterMs, log, units, spanMs, available, earliest })
   return {
-    kind: 'rate',
-    size: sizeOfLimit(limit, jitterMs),
-    countsUnits: countsUnits(limit),
-    available: (whenMs) => units - usedAt(whenMs),
-    earliest,
-    soonest: (need, inFlight, whenMs) => earliest(Math.max(0, need - inFlight), whenMs),
+    ...counting,
     spare: (need, etaMs, use) =>
       use.atMs + spanMs <= etaMs ? Number.POSITIVE_INFINITY : units - need - usedAt(etaMs),
-    charge: (amount, whenMs) => log.charge(amount, whenMs),
-    refund(amount, chargedAtMs, whenMs) {
-      if (chargedAtMs + spanMs > whenMs) log.refund(amount, chargedAtMs)
-    },
     counted: (sinceMs, whenMs) => (whenMs - sinceMs > observedMs ? null : log.since(sinceMs - spanMs)),
-    occupy: (amount, untilMs, whenMs) => log.insert(amount, Math.min(whenMs, untilMs - spanMs)),
     kept: () => log.kept(),
-    view(whenMs) {
-      const used = usedAt(whenMs)
-      return {
-        type: limit.type,
-        limit: units,
-        used,
-        remaining: units - used,
-        resetsAtMs: used > 0 && log.newestMs !== null ? log.newestMs + spanMs : null,
-      }
-    },
   }
 }
