@@ -10,6 +10,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
+    setupFiles: ['test/support/runs.ts'],
     pool: 'forks',
     maxWorkers: Math.min(FORKS_MAX, availableParallelism()),
     testTimeout: 30_000,

@@ -218,13 +218,13 @@ function dropClaims(pass: Pass, head: Waiting): void {
 }
 
 /** D2, D4. */
-function reserveFor(pass: Pass, head: Waiting, { pools, blocking, startAtMs }: Blocked): void {
+function reserveFor(pass: Pass, head: Waiting, verdict: Blocked): void {
+  const { pools, blocking, startAtMs, isHeldByClaims } = verdict
   const { state } = pass
   head.blocking = blocking
   pass.blocked += 1
   if (startAtMs === null) return
   state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
-  const isHeldByClaims = blocking.needed <= blocking.available
   for (const [at, pool] of pools.entries()) {
     claim(pass, pool, { kind: 'best', by: head, units: head.demand[at]?.[1] ?? 0, startAtMs, isHeldByClaims })
   }

@@ -18,7 +18,7 @@ export type Claim = {
   readonly by: Waiting
   readonly units: number
   readonly startAtMs: number
-  /** It would fit, but for what others had claimed before. */
+  /** It would start earlier, but for what others had claimed before. */
   readonly isHeldByClaims: boolean
 }
 
@@ -39,51 +39,63 @@ export type Verdict =
       readonly pools: readonly Pool[]
       readonly blocking: Blocking
       readonly startAtMs: number | null
+      readonly isHeldByClaims: boolean
     }
 
 export function judge(wants: readonly Want[], trial: Trial): Verdict {
   const pools: Pool[] = []
-  let held: Blocking | null = null
+  let blocking: Blocking | null = null
+  let ownMs: number | null = trial.atMs
   for (const want of wants) {
-    const { pool, blocking } = bestPool(want, trial)
+    const { pool, held } = bestPool(want, trial)
     if (pool !== undefined) pools.push(pool)
-    if (blocking !== null && (held === null || isLater(blocking.untilMs, held.untilMs))) held = blocking
+    if (held === null) continue
+    if (blocking === null || isLater(held.blocking.untilMs, blocking.untilMs)) blocking = held.blocking
+    ownMs = laterOf(ownMs, held.ownMs)
   }
-  return held === null
-    ? { kind: 'fits', pools }
-    : { kind: 'blocked', pools, blocking: held, startAtMs: held.untilMs }
+  if (blocking === null) return { kind: 'fits', pools }
+  const startAtMs = blocking.untilMs
+  return { kind: 'blocked', pools, blocking, startAtMs, isHeldByClaims: isLater(startAtMs, ownMs) }
 }
 
-type PoolChoice = { readonly pool: Pool | undefined; readonly blocking: Blocking | null }
+/** `ownMs`: when the limits alone, without others' claims, would let it pass; null where nobody can tell. */
+type Held = { readonly blocking: Blocking; readonly ownMs: number | null }
+
+type PoolChoice = { readonly pool: Pool | undefined; readonly held: Held | null }
 
 /** The first pool that admits the want, else the one that will first, and what holds it back there. */
 function bestPool({ account, pools, units }: Want, trial: Trial): PoolChoice {
-  const { closedUntilMs, resource } = account
-  const closed: Blocking | null =
-    closedUntilMs > trial.atMs
-      ? { resourceId: resource.id, limit: 'closed', needed: units, available: 0, untilMs: closedUntilMs }
-      : null
-  let best: PoolChoice = { pool: undefined, blocking: null }
+  let best: PoolChoice = { pool: undefined, held: closedFor(account, units, trial.atMs) }
   for (const pool of pools) {
     if (!isOpen(pool)) continue
-    const blocking = heldIn({ account, pool, units, held: closed }, trial)
-    if (blocking === null) return { pool, blocking }
-    if (best.blocking === null || isLater(best.blocking.untilMs, blocking.untilMs)) best = { pool, blocking }
+    const held = heldIn({ account, pool, units }, trial)
+    if (held === null) return { pool, held }
+    if (best.pool === undefined || isLater(best.held?.blocking.untilMs ?? null, held.blocking.untilMs))
+      best = { pool, held }
   }
   return best
 }
 
-type PoolWant = {
-  readonly account: Account
-  readonly pool: Pool
-  readonly units: number
-  /** What holds it back in every pool. */
-  readonly held: Blocking | null
+/** What holds back whatever wants the resource, in every pool: null where it is open. */
+function closedFor(
+  { resource, closedUntilMs: untilMs }: Account,
+  needed: number,
+  nowMs: number,
+): Held | null {
+  if (untilMs <= nowMs) return null
+  return {
+    blocking: { resourceId: resource.id, limit: 'closed', needed, available: 0, untilMs },
+    ownMs: untilMs,
+  }
 }
 
-function heldIn({ account, pool, units, held: closed }: PoolWant, trial: Trial): Blocking | null {
+type PoolWant = { readonly account: Account; readonly pool: Pool; readonly units: number }
+
+function heldIn({ account, pool, units }: PoolWant, trial: Trial): Held | null {
   const { atMs } = trial
-  let held = closed
+  const closed = closedFor(account, units, atMs)
+  let blocking = closed?.blocking ?? null
+  let ownMs: number | null = closed?.ownMs ?? atMs
   for (let limit = 0; limit < pool.meters.length; limit += 1) {
     const meter = pool.meters[limit]
     if (meter === undefined) continue
@@ -92,18 +104,14 @@ function heldIn({ account, pool, units, held: closed }: PoolWant, trial: Trial):
     const misses = needed > available
     const claimedMs = claimedUntil(meter, needed, pool, trial)
     if (!misses && claimedMs === atMs) continue
-    const ownMs = misses ? laterThan(atMs, meter.earliest(needed, atMs)) : atMs
-    const untilMs = laterOf(ownMs, claimedMs)
-    if (held === null || isLater(untilMs, held.untilMs))
-      held = {
-        resourceId: account.resource.id,
-        limit: limit % pool.limits.length,
-        needed,
-        available,
-        untilMs,
-      }
+    const meterMs = misses ? laterThan(atMs, meter.earliest(needed, atMs)) : atMs
+    ownMs = laterOf(ownMs, meterMs)
+    const untilMs = laterOf(meterMs, claimedMs)
+    if (blocking !== null && !isLater(untilMs, blocking.untilMs)) continue
+    const resourceId = account.resource.id
+    blocking = { resourceId, limit: limit % pool.limits.length, needed, available, untilMs }
   }
-  return held
+  return blocking === null ? null : { blocking, ownMs }
 }
 
 /** When those have started whose start a use of `needed` would move; now where it moves none. */

@@ -8,6 +8,7 @@ import {
   sliceMsOf,
   sliceStart,
 } from '../../domain/calendar.ts'
+import { runs } from '../support/runs.ts'
 
 const PERIODS = ['minute', 'hour', 'day', 'month'] as const
 // Half-hour and 45-minute offsets, DST at midnight, and a zone that skipped a whole day among them.
@@ -46,7 +47,7 @@ test('C1 a period holds its time, and its end is the start of the next', () => {
         expect(isSound({ period, timezone }, atMs)).toBe(true)
       },
     ),
-    { numRuns: 800 },
+    runs(800),
   )
 })
 

@@ -14,6 +14,7 @@ import { encode, restore, type LimiterState } from '../../limiter/state.ts'
 import { nextWakeMs, step } from '../../limiter/step.ts'
 import { placement } from '../../limiter/view.ts'
 import { bucket, limiter, lives, reserve, resource, run, settle, slots, T0, tick, WORLD } from './fixture.ts'
+import { runs } from '../support/runs.ts'
 
 /** What an effect decides: all that is told of a wait is left out. */
 function decided(effect: Effect): unknown {
@@ -34,7 +35,7 @@ describe('EX1 what was learned is told, never obeyed', () => {
           expect(nextWakeMs(forgetful)).toBe(nextWakeMs(learning))
         }
       }),
-      { numRuns: 150 },
+      runs(150),
     )
   })
 

@@ -5,6 +5,7 @@ import { isEarlier, scoreAt } from '../../limiter/order/score.ts'
 import { pack, unpack } from '../../limiter/packed-id.ts'
 import type { Waiting } from '../../limiter/reservation.ts'
 import { limiter, reserve, resource, run, slots, T0 } from './fixture.ts'
+import { runs } from '../support/runs.ts'
 
 /** Reservations that wait for a slot, of different ages and amounts. */
 function waitingOf(ages: readonly number[]): readonly Waiting[] {
@@ -49,7 +50,7 @@ test('CR1 a line counts who is ahead of any place as going through all of them d
         }
       },
     ),
-    { numRuns: 40 },
+    runs(40),
   )
 })
 

@@ -29,6 +29,7 @@ import {
   TIERS,
   window,
 } from './fixture.ts'
+import { runs } from '../support/runs.ts'
 
 const MINUTE = 60_000
 
@@ -101,7 +102,7 @@ test('O1 O3 property 5: each pass grants the brute-force argmax of the score, wh
         }
       },
     ),
-    { numRuns: 200 },
+    runs(200),
   )
 })
 

@@ -23,6 +23,7 @@ import {
   tryReserve,
   window,
 } from './fixture.ts'
+import { runs } from '../support/runs.ts'
 
 const POOLS = { reserved: 1_000, dedicated: { acme: 2_000 }, lending: { reserved: 0, dedicated: 0 } }
 const OTHER = { clientId: 'other' } as const
@@ -211,7 +212,7 @@ test('PL1 R2 L1 whatever happens, and however the pools change, the limit holds 
       expect(a?.limits[2]?.used).toBeLessThanOrEqual(9)
       expect(a?.limits[1]?.limit).toBe(150)
     }),
-    { numRuns: 100 },
+    runs(100),
   )
 })
 

@@ -26,6 +26,7 @@ import {
 } from './fixture.ts'
 import { HOUR, MINUTE, simulate, type Stream } from './streams.ts'
 import { worlds } from './worlds.ts'
+import { runs } from '../support/runs.ts'
 
 /** 1,000 units a minute. */
 const PIPE = bucket(1_000, 1_000, MINUTE)
@@ -91,7 +92,7 @@ test('property 10: of those who always want the same, nobody is served more than
         expect(Math.max(...got) - Math.min(...got)).toBeLessThanOrEqual(2 * units)
       }
     }),
-    { numRuns: 8, endOnFailure: true },
+    { ...runs(8), endOnFailure: true },
   )
 })
 
@@ -114,7 +115,7 @@ test('property 11: who is backlogged gets its part of the guaranteed share at le
         expect(unitsOf(served, tier, 10 * MINUTE, HOUR)).toBeGreaterThanOrEqual(guaranteed - 2 * units)
       }
     }),
-    { numRuns: 6, endOnFailure: true },
+    { ...runs(6), endOnFailure: true },
   )
 })
 
@@ -137,7 +138,7 @@ test('X4 property 13: the same events give the same state and effects', () => {
       expect(events.map((event) => step(b, event))).toEqual(effects)
       expect(JSON.stringify(encode(b))).toBe(JSON.stringify(encode(a)))
     }),
-    { numRuns: 60 },
+    runs(60),
   )
 })
 
@@ -183,7 +184,7 @@ test('property 14: a time shift of whole days changes nothing but the times', ()
         expected.map((line) => line.replace(/\d+$/u, (atMs) => String(Number(atMs) + byMs))),
       )
     }),
-    { numRuns: 60 },
+    runs(60),
   )
 })
 
@@ -193,7 +194,7 @@ test('property 14: another resource that nobody uses changes nothing', () => {
       const unused = resource('0', [bucket(1, 1, 1_000)])
       expect(grantTimes(limiter(unused, ...WORLD), events)).toEqual(grantTimes(limiter(...WORLD), events))
     }),
-    { numRuns: 60 },
+    runs(60),
   )
 })
 
@@ -207,7 +208,7 @@ test('property 14: other names in the same order change nothing but the names', 
       const expected = grantTimes(limiter(...WORLD), events).map((line) => `x-${line}`)
       expect(grantTimes(limiter(...WORLD), events.map(renamed))).toEqual(expected)
     }),
-    { numRuns: 60 },
+    runs(60),
   )
 })
 
@@ -235,7 +236,7 @@ test('property 14: all amounts and limits times a number change nothing', () => 
       })
       expect(grantTimes(limiter(...WORLD.map((one) => scaledResource(one, by))), more)).toEqual(expected)
     }),
-    { numRuns: 60 },
+    runs(60),
   )
 })
 
@@ -267,7 +268,7 @@ test('V3 property 15: what can never fit is refused at once and never waits', ()
         expect(waiting?.demand).not.toEqual(event.demand)
       }
     }),
-    { numRuns: 60 },
+    runs(60),
   )
 })
 

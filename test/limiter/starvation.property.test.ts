@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { Limit } from '../../domain/limit.ts'
 import { bucket, limiter, resource, TIERS, window } from './fixture.ts'
 import { MINUTE, simulate, type Served, type Stream } from './streams.ts'
+import { runs } from '../support/runs.ts'
 
 const T_S = 10 * MINUTE
 const PER_MINUTE = 1_000
@@ -62,7 +63,7 @@ test.each(Object.entries(MODELS))(
         expect(worst(served, g, pauseMs)).toBeLessThanOrEqual(1)
       }),
       // A life of 40 minutes is not worth shrinking.
-      { numRuns: 15, endOnFailure: true },
+      { ...runs(15), endOnFailure: true },
     )
   },
 )

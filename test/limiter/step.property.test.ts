@@ -10,8 +10,9 @@ import { isAtCap } from '../../limiter/client.ts'
 import { standingOf } from '../../limiter/order/lane.ts'
 import { isAhead } from '../../limiter/order/score.ts'
 import { configuration, limiter, lives, reserve, run, settle, T0, tick, WORLD } from './fixture.ts'
+import { runs } from '../support/runs.ts'
 
-const RUNS = { numRuns: 150 }
+const RUNS = runs(150)
 
 function throughJson(state: LimiterState): LimiterState {
   const snapshot: LimiterSnapshot = JSON.parse(JSON.stringify(encode(state)))
@@ -193,7 +194,7 @@ test('Q1 G2 CR1 each that waits is in one lane, one crowd and the heap of deadli
         expect(position).toBe(positionByDefinition(state, id))
       }
     }),
-    { numRuns: 60 },
+    runs(60),
   )
 })
 
@@ -283,7 +284,7 @@ test('D4 driven by its own wakes alone, it comes to rest: everything waiting end
       }
       expect(state.reservations.size).toBe(0)
     }),
-    { numRuns: 50 },
+    runs(50),
   )
 })
 

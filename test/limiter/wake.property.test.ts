@@ -6,6 +6,7 @@ import { encode, restore, type LimiterSnapshot, type LimiterState } from '../../
 import { nextWakeMs, step } from '../../limiter/step.ts'
 import { limiter, lives, reserve, run, T0, tick, told, tryReserve, WORLD } from './fixture.ts'
 import { worlds } from './worlds.ts'
+import { runs } from '../support/runs.ts'
 
 function copyOf(state: LimiterState): LimiterState {
   const snapshot: LimiterSnapshot = JSON.parse(JSON.stringify(encode(state)))
@@ -32,7 +33,7 @@ test('D4 whoever could be granted at a time is granted at the told wake, never l
         }
       }
     }),
-    { numRuns: 150 },
+    runs(150),
   )
 })
 
@@ -46,7 +47,7 @@ test('D8 property 16: a drain ends, and a second one at the same time finds nobo
         expect(nextWakeMs(state) ?? Number.POSITIVE_INFINITY).toBeGreaterThan(state.nowMs)
       }
     }),
-    { numRuns: 300 },
+    runs(300),
   )
 })
 
@@ -98,4 +99,26 @@ test('J2 D2 property 6: of two that let each other go first, one starts', () => 
     }),
   )
   expect(told(run(state, tick(613)))).toEqual(['granted r0'])
+})
+
+test('J2 D2 D4 who waits for a claim of its own rival holds it up no longer than its own limits do', () => {
+  const state = limiter(...WORLD)
+  const b = (units: number) => ({
+    demand: [['b', units] as const],
+    urgency: 'urgent' as const,
+    leaseMs: 1_000,
+  })
+  const b32 = { ...b(32), demand: [['b', 32] as const, ['c', 1] as const] }
+  run(
+    state,
+    reserve('over', 0, 0, b(8)),
+    reserve('full', 5_700, 0, b(58)),
+    reserve('first', 5_700, 0, b(29)),
+    reserve('due', 7_521, 0, b32),
+  )
+  // The share of c serves "due" from 7,921 on; on b it would start when "first", whom the share of b serves at 15,700,
+  // has started. The window of b lets "first" start at 11,400.
+  run(state, tick(10_001))
+  expect(nextWakeMs(state)).toBe(T0 + 11_400)
+  expect(told(run(state, tick(11_400)))).toEqual(['granted first'])
 })

@@ -6,6 +6,7 @@ import { check } from '../../simulator/checker.ts'
 import { limitSchema, type LimitRule } from '../../simulator/limit-rule.ts'
 import type { Entry } from '../../simulator/log.ts'
 import { stand, START_MS } from './stand.ts'
+import { runs } from '../support/runs.ts'
 
 const dimension = fc.constantFrom('tokens', 'requests')
 const units = fc.integer({ min: 1, max: 300 })
@@ -125,12 +126,12 @@ function expectAgreement(group: Group, calls: Traffic): void {
 describe('no violation, no unjust rejection and no miscount, with refunds, debts and charged rejections', () => {
   test.each(KINDS)('%s', (_name, limit) => {
     const group = fc.record({ ...rules, limits: fc.array(limit, { minLength: 1, maxLength: 2 }) })
-    fc.assert(fc.property(group, traffic, expectAgreement), { numRuns: 100 })
+    fc.assert(fc.property(group, traffic, expectAgreement), runs(100))
   })
 
   test('any of them together', () => {
     const limits = fc.array(fc.oneof(...Object.values(LIMITS)), { minLength: 2, maxLength: 4 })
-    fc.assert(fc.property(fc.record({ ...rules, limits }), traffic, expectAgreement), { numRuns: 200 })
+    fc.assert(fc.property(fc.record({ ...rules, limits }), traffic, expectAgreement), runs(200))
   })
 })
 
@@ -153,7 +154,7 @@ describe('what a provider foresees comes true', () => {
         expect(run(retryAfterMs)).toBe('admitted')
         if (retryAfterMs > 0.001) expect(run(retryAfterMs - 0.001)).toBe('rejected')
       }),
-      { numRuns: 100 },
+      runs(100),
     )
   })
 })

@@ -5,6 +5,7 @@ import type { RateMeter } from '../../../limiter/limits/meter.ts'
 import { openMeter } from '../../../limiter/limits/open.ts'
 import { KINDS, WINDOW_MS } from './kinds.ts'
 import * as p from './providers.ts'
+import { runs } from '../../support/runs.ts'
 
 /** What the provider enforces, by kind; where nobody knows its phase, it may be any. */
 const PROVIDERS: Readonly<Record<string, (phaseMs: number) => p.Provider>> = {
@@ -70,7 +71,7 @@ describe.each(Object.keys(PROVIDERS))('%s', (kind) => {
       fc.property(lives, (life) => {
         expect(refusals(kind, life, life.delayMs)).toBe(0)
       }),
-      { numRuns: 1_000 },
+      runs(1_000),
     )
   })
 })
@@ -82,7 +83,7 @@ describe.each(Object.keys(PROVIDERS).filter((kind) => !UNCAUGHT.includes(kind)))
   test('L1 the same provider catches a meter that knows of no delay', () => {
     const found = fc.check(
       fc.property(lives, (life) => refusals(kind, life, 0) === 0),
-      { numRuns: 20_000, endOnFailure: true },
+      { ...runs(20_000), endOnFailure: true },
     )
     expect(found.failed).toBe(true)
   })
