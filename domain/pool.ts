@@ -96,6 +96,11 @@ export function loansFor<L extends { readonly lender: string }>(
   return loans.filter(({ lender }) => lender !== own && (lender !== RESERVED || urgency !== 'urgent'))
 }
 
+/** True where each of the part's limits can ever admit `units` at once. */
+export function canAdmit({ limits, sizes }: Part, units: number): boolean {
+  return firstTooSmall(limits, sizes, units) === null
+}
+
 /** A limit that can never admit a demand: its index, what is needed of it, and what it admits at most. */
 export type Impossible = { readonly limit: number; readonly needed: number; readonly size: number }
 

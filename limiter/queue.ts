@@ -2,7 +2,7 @@
 //
 // Q1  A waiting reservation is in exactly one lane, in the heap of deadlines, and counted by each of its resources.
 
-import { loansFor, poolsFor, type Asker } from '../domain/pool.ts'
+import { canAdmit, loansFor, poolsFor, type Asker } from '../domain/pool.ts'
 import { FAIRNESS_POINTS_MAX, type Urgency } from '../domain/priority.ts'
 import type { Demand } from '../domain/resource.ts'
 import type { Account } from './account.ts'
@@ -30,7 +30,7 @@ import {
 } from './order/lane.ts'
 import type { Want } from './order/judge.ts'
 import { isStarvingAt } from './order/score.ts'
-import { countWaiting } from './pool.ts'
+import { countWaiting, type Pool } from './pool.ts'
 import type { Waiting } from './reservation.ts'
 
 export type Entry = {
@@ -146,10 +146,15 @@ export function wantsFor({ accounts }: LimiterState, demand: Demand, asker: Aske
   for (const [id, units] of demand) {
     const account = accounts.get(id)
     if (account === undefined) continue
-    const pools = [...poolsFor(account.pools, asker), ...loansFor(account.loans, asker)]
-    wants.push({ account, pools, units })
+    wants.push({ account, pools: poolsThatMay(account, units, asker), units })
   }
   return wants
+}
+
+/** In the order in which they are tried (PL2, PL5); one that is too small for it is none (PL4). */
+function poolsThatMay({ pools, loans }: Account, units: number, asker: Asker): readonly Pool[] {
+  if (pools.length === 1) return pools
+  return [...poolsFor(pools, asker), ...loansFor(loans, asker)].filter((pool) => canAdmit(pool, units))
 }
 
 function laneOf(state: LimiterState, traits: LaneTraits): Lane {

@@ -174,6 +174,16 @@ function mostIn(effects: readonly Effect[], windowMs: number): number {
   )
 }
 
+test('PL4 nobody waits for a pool that is too small for it, and the next wake is when one that is not has room', () => {
+  const calls = { type: 'sliding-window', units: 4, windowMs: 3_000, per: 'reservation' } as const
+  // A fifth of four calls is none.
+  const state = limiter(resource('gpt', [calls], { pools: { ...POOLS, reserved: 2_000 } }))
+  const effects = [0, 1, 2, 3, 4].flatMap((nth) => run(state, reserve(`r${nth}`, 0, 1, URGENT)))
+  expect(told(effects)).toEqual(['granted r0', 'granted r1', 'granted r2', 'granted r3', 'queued r4'])
+  expect(effects.at(-1)).toMatchObject({ etaMs: T0 + 3_000 })
+  expect(state.startAtMs).toBe(T0 + 3_000)
+})
+
 test('PL1 R2 L1 whatever happens, and however the pools change, the limit holds over all of them', () => {
   const versions: readonly Resource[] = [
     undefined,
