@@ -5,7 +5,8 @@
 // D2  A blocked head reserves each of its resources that nobody before it has reserved.
 // D3  Behind a blocked head, at most BACKFILL_DEPTH_MAX heads of the same shape are looked at; none where a resource
 //     of theirs is exhausted, but for the first, which may have other resources to reserve.
-// D4  After it, `startAtMs` is the earliest time at which a head that was found blocked may start, or be due.
+// D4  After it, `startAtMs` is the earliest time at which a head that was found blocked may start, be due, or let others
+//     go first because its own start moves.
 // D6  For whom a share serves next but whom its credit does not cover yet, the shared pool is kept from when it will.
 // D7  Who is granted has nothing reserved any more.
 // D8  Passes go on until one grants nobody: a second drain at the same time finds nobody either.
@@ -25,7 +26,7 @@ import {
   type Flow,
   type TierQueue,
 } from './order/guaranteed.ts'
-import { judge, opensAt, type Claim, type Trial, type Verdict } from './order/judge.ts'
+import { judge, movesAtMs, opensAt, type Claim, type Trial, type Verdict } from './order/judge.ts'
 import { bestLane, headOf, leads, setAside, wantsOf, type Lane, type Shape } from './order/lane.ts'
 import type { Pool } from './pool.ts'
 import { place } from './queue.ts'
@@ -144,7 +145,7 @@ function claimNext(pass: Pass, { pools, share }: Account, { head, units }: Due):
   const startAtMs = coversAtMs(share.credit, share.terms, units, state.nowMs)
   if (shared === undefined || startAtMs === null) return
   claim(pass, shared, { kind: 'next', by: head, units, startAtMs, isHeldByClaims: false })
-  state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
+  wakeAt(state, startAtMs)
 }
 
 function unitsOn(account: Account, { lane, demand }: Waiting): number {
@@ -224,10 +225,15 @@ function reserveFor(pass: Pass, head: Waiting, verdict: Blocked): void {
   head.blocking = blocking
   pass.blocked += 1
   if (startAtMs === null) return
-  state.startAtMs = Math.min(state.startAtMs ?? startAtMs, startAtMs)
+  wakeAt(state, startAtMs)
+  wakeAt(state, movesAtMs(pools, head.demand, { startAtMs, trial: trialOf(pass, head) }))
   for (const [at, pool] of pools.entries()) {
     claim(pass, pool, { kind: 'best', by: head, units: head.demand[at]?.[1] ?? 0, startAtMs, isHeldByClaims })
   }
+}
+
+function wakeAt(state: LimiterState, atMs: number | null): void {
+  if (atMs !== null) state.startAtMs = Math.min(state.startAtMs ?? atMs, atMs)
 }
 
 function putAside({ aside }: Pass, lane: Lane): void {
@@ -244,8 +250,7 @@ function closeIfExhausted(pass: Pass, head: Waiting): boolean {
   const opening = wantsOf(head).map((want) => opensAt(want, trial))
   const isExhausted = opening.some((timeMs) => timeMs !== nowMs)
   if (isExhausted && shape.ageing.size + shape.capped.size > 1 && !opening.includes(null)) {
-    const opensMs = Math.max(...opening.map((timeMs) => timeMs ?? nowMs))
-    state.startAtMs = Math.min(state.startAtMs ?? opensMs, opensMs)
+    wakeAt(state, Math.max(...opening.map((timeMs) => timeMs ?? nowMs)))
   }
   const looks = (seen.get(shape) ?? 0) + 1
   seen.set(shape, looks)

@@ -6,9 +6,11 @@
 // J3  What holds it back is the limit that lets it pass last, in the pool that lets it pass first; ties go to the first
 //     resource, then the first limit.
 
+import type { Demand } from '../../domain/resource.ts'
 import { leftIn, type Account } from '../account.ts'
 import type { Blocking } from '../effect.ts'
 import { needOf, type Meter, type Use } from '../limits/meter.ts'
+import { firstTime } from '../limits/threshold.ts'
 import { isOpen, type Pool } from '../pool.ts'
 import type { Waiting } from '../reservation.ts'
 
@@ -126,6 +128,36 @@ function claimedUntil(meter: Meter, needed: number, pool: Pool, trial: Trial): n
     if (needed > meter.spare(needOf(meter, units), startAtMs, trial)) untilMs = startAtMs
   }
   return untilMs
+}
+
+/**
+ * When another's claim begins to hold a head back beyond `startAtMs`, its foreseen start: a use that ends before that
+ * claim's start now does not from then on. Null where none will. What the head keeps for itself moves then, and others
+ * may start.
+ */
+export function movesAtMs(
+  pools: readonly Pool[],
+  demand: Demand,
+  { startAtMs, trial }: { readonly startAtMs: number; readonly trial: Trial },
+): number | null {
+  const forMs = trial.untilMs - trial.atMs
+  let movesMs: number | null = null
+  for (const [at, pool] of pools.entries()) {
+    for (const claim of trial.claimsOn(pool)) {
+      if (claim.by === trial.asker) break
+      if (claim.startAtMs <= startAtMs) continue
+      for (const meter of pool.meters) {
+        const needed = needOf(meter, demand[at]?.[1] ?? 0)
+        const need = needOf(meter, claim.units)
+        const holds = (atMs: number): boolean =>
+          needed > meter.spare(need, claim.startAtMs, { atMs, untilMs: atMs + forMs })
+        if (!holds(startAtMs)) continue
+        const fromMs = firstTime(trial.atMs, startAtMs, holds)
+        if (movesMs === null || fromMs < movesMs) movesMs = fromMs
+      }
+    }
+  }
+  return movesMs
 }
 
 /** When anybody could take anything of one of the pools: `atMs` where somebody may now; null where nobody can tell. */

@@ -160,13 +160,17 @@ function timesOf(grants: readonly Effect[]): readonly string[] {
 
 test('V1 V2 U2 property 4: each operation twice is once: the same grants at the same times', () => {
   fc.assert(
-    fc.property(lives(12), (events) => {
+    fc.property(lives(), (events) => {
       const [once, twice] = [limiter(...WORLD), limiter(...WORLD)]
       const idempotent = events.filter((event) => event.kind !== 'boost')
       const grantsOnce = idempotent.flatMap((event) => step(once, event))
       // What was told of a reservation that did not run yet may find it running the second time.
       fc.pre(!grantsOnce.some((effect) => effect.kind === 'ignored' && effect.state === 'waiting'))
-      const grantsTwice = idempotent.flatMap((event) => [...step(twice, event), ...step(twice, event)])
+      const grantsTwice = idempotent.flatMap((event) => {
+        const answers = step(twice, event)
+        // Who is rejected leaves nothing behind, and is judged anew when asked again (V2): that is not the same operation.
+        return answers.some(({ kind }) => kind === 'rejected') ? answers : [...answers, ...step(twice, event)]
+      })
       expect(timesOf(grantsTwice)).toEqual(timesOf(grantsOnce))
       expect(availability(twice, twice.nowMs)).toEqual(availability(once, once.nowMs))
     }),
