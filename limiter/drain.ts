@@ -10,18 +10,21 @@
 // D6  For whom a share serves next but whom its credit does not cover yet, the shared pool is kept from when it will.
 // D7  Who is granted has nothing reserved any more.
 // D8  Passes go on until one grants nobody: a second drain at the same time finds nobody either.
+// D9  A grant to whom a share serves next counts as the share's, also where it came by score before the credit covers it.
 // D5  Who is due but waits for another resource holds up at most SHARE_DEPTH_MAX others of the share.
 
 import { PARTS_PER_WHOLE } from '../domain/limit.ts'
 import { sharedUnits, type Account } from './account.ts'
 import type { LimiterState } from './book.ts'
 import { grant } from './grant.ts'
-import { coversAtMs, creditAt } from './order/credit.ts'
+import { coversAtMs, creditAt, forgive } from './order/credit.ts'
 import {
   chargeShare,
+  flowOf,
   nextFlow,
   placeFlow,
   setFlowAside,
+  tierQueueOf,
   type Due,
   type Flow,
   type TierQueue,
@@ -117,6 +120,8 @@ function serveShare(pass: Pass, account: Account): 'granted' | 'blocked elsewher
   // One that is set aside was found blocked in this pass.
   if (due === undefined || due.head.lane.orderPlace.index < 0) return 'nobody'
   const { queue, flow, head, units } = due
+  // Who starves does not wait for what others were granted in advance.
+  if (flow.starving > 0) forgive(account.share.credit, account.share.terms, pass.state.nowMs)
   if (creditOf(pass.state, account) < units * PARTS_PER_WHOLE) {
     claimNext(pass, account, due)
     return 'nobody'
@@ -139,8 +144,9 @@ function serveShare(pass: Pass, account: Account): 'granted' | 'blocked elsewher
 }
 
 /** D6. Everybody may use the shared pool, which is the first. */
-function claimNext(pass: Pass, { pools, share }: Account, { head, units }: Due): void {
+function claimNext(pass: Pass, account: Account, { head, units }: Due): void {
   const { state } = pass
+  const { pools, share } = account
   const [shared] = pools
   const startAtMs = coversAtMs(share.credit, share.terms, units, state.nowMs)
   if (shared === undefined || startAtMs === null) return
@@ -204,9 +210,23 @@ function claim({ claims }: Pass, pool: Pool, made: Claim): void {
 
 function grantHead(pass: Pass, head: Waiting, pools: readonly Pool[]): void {
   const { accounts } = head.lane.shape
+  for (const account of accounts) chargeEarly(pass, account, head)
   dropClaims(pass, head)
   pass.grants.push(grant(pass.state, head, pools))
   for (const account of accounts) noteDue(pass, account)
+}
+
+/** D9. */
+function chargeEarly({ state, claims }: Pass, account: Account, head: Waiting): void {
+  const [shared] = account.pools
+  const isNext =
+    shared !== undefined &&
+    (claims.get(shared) ?? NO_CLAIMS).some(({ kind, by }) => kind === 'next' && by === head)
+  if (!isNext) return
+  const { tier, client } = head.lane
+  const queue = tierQueueOf(account.share, tier)
+  const due = { queue, flow: flowOf(queue, client.id), head, units: unitsOn(account, head) }
+  chargeShare(account.share, due, state.tiers.get(tier)?.weight ?? 1)
 }
 
 /** D7. */

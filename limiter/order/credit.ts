@@ -4,6 +4,8 @@
 // CD2  While somebody waits, at least the share's part of the resource's rate is earned over time: what the limits hold
 //      back for a while is made up for. It is not earned twice: what comes in by CD1 counts. The slowest of the limits
 //      that count units decides; where none has a rate, time earns nothing.
+// CD4  It is below zero where more was granted than was earned: in advance, to whom it would have served next. That is
+//      forgotten where nobody waits any more, and where who starves is next.
 // CD3  It never exceeds one request of the largest size; what is beyond goes on to the order by score.
 
 import { multiplyDivide, multiplyDivideUp } from '../../domain/arithmetic.ts'
@@ -22,7 +24,7 @@ export type Terms = {
 }
 
 export type Credit = {
-  /** Negative where more was granted than came in by CD1. */
+  /** Negative where more was granted than came in by CD1 (CD4). */
   parts: number
   /** Since when time is counted (CD2), and what was earned by grants since. */
   sinceMs: number
@@ -43,8 +45,13 @@ export function spend(credit: Credit, units: number): void {
   credit.parts -= units * PARTS_PER_WHOLE
 }
 
-/** Somebody waits again: time counts from now on. */
+/** Somebody waits again: time counts from now on, and what was granted in advance is forgotten. */
 export function startClock(credit: Credit, nowMs: number): void {
+  credit.parts = Math.max(0, credit.parts)
+  countFrom(credit, nowMs)
+}
+
+function countFrom(credit: Credit, nowMs: number): void {
   credit.sinceMs = nowMs
   credit.given = 0
 }
@@ -54,9 +61,15 @@ export function creditAt(credit: Credit, terms: Terms, nowMs: number): number {
   const most = terms.unitsMax * PARTS_PER_WHOLE
   const behind = overTime(terms, nowMs - credit.sinceMs) - credit.given
   if (behind > 0 && credit.parts + behind < most) return credit.parts + behind
-  credit.parts = behind > 0 ? most : Math.max(0, credit.parts)
-  startClock(credit, nowMs)
+  if (behind > 0) credit.parts = most
+  countFrom(credit, nowMs)
   return credit.parts
+}
+
+/** CD4. */
+export function forgive(credit: Credit, terms: Terms, nowMs: number): void {
+  const parts = creditAt(credit, terms, nowMs)
+  if (parts < 0) credit.parts -= parts
 }
 
 /** When it covers so many units, if nothing is granted before; null where time earns nothing. */

@@ -3,13 +3,14 @@ import {
   coversAtMs,
   creditAt,
   earn,
+  forgive,
   newCredit,
   slowestRate,
   spend,
   startClock,
   type Terms,
 } from '../../limiter/order/credit.ts'
-import { bucket, limiter, reserve, resource, run, slots, tick, told, window } from './fixture.ts'
+import { bucket, limiter, reserve, resource, run, slots, T0, tick, told, window } from './fixture.ts'
 
 const WHOLE = 10_000
 /** A quarter of 60 units a minute; one request takes 100 at most. */
@@ -53,14 +54,29 @@ test('CD2 the slowest limit decides on the rate; slots have none', () => {
   expect(slowestRate([slots(1)])).toBeNull()
 })
 
-test('D6 what a share grants next is kept for it from when its credit covers it, also from those of a higher score', () => {
+test('D6 D9 what a share grants next is kept for it; who goes before its credit covers that is charged in advance', () => {
   const state = limiter(resource('gpt', [window(100, 60_000)], { guaranteedShare: 5_000 }))
   run(state, reserve('r0', 0, 40))
   const rich = { tier: 'enterprise', urgency: 'urgent', clientId: 'rich' } as const
   run(state, reserve('big', 1, 70, rich))
-  // 20 are earned, 50 a minute come in, 60 are wanted and left: covered after 48 s.
+  // 50 a minute come in: covered after 72 s. The big one would start at 60 s.
   run(state, reserve('poor', 1, 60, { tier: 'basic', urgency: 'low', clientId: 'poor' }))
-  expect(run(state, reserve('small', 2, 10, rich))).toMatchObject([{ kind: 'queued' }])
-  expect(told(run(state, tick(48_000)))).toEqual(['lease-expired r0'])
-  expect(told(run(state, tick(48_001)))).toEqual(['granted poor'])
+  expect(told(run(state, tick(12_001)))).toEqual([])
+  // From here on the big one would count into what is kept: it has to wait for the other one, which may as well go now.
+  expect(told(run(state, tick(12_002)))).toEqual(['granted poor'])
+  const share = state.accounts.get('gpt')?.share
+  expect(share && creditAt(share.credit, share.terms, T0 + 12_002)).toBe((60 / 2 - 60) * WHOLE)
+})
+
+test('CD4 who starves does not wait for what others were granted in advance', () => {
+  const terms = { ...TERMS, rate: null }
+  const credit = newCredit()
+  spend(credit, 40)
+  expect(creditAt(credit, terms, 0)).toBe(-40 * WHOLE)
+  forgive(credit, terms, 0)
+  expect(creditAt(credit, terms, 0)).toBe(0)
+  // What has come in over time is neither lost nor counted twice.
+  startClock(credit, 0)
+  forgive(credit, TERMS, 400_000)
+  expect(creditAt(credit, TERMS, 400_000)).toBe(100 * WHOLE)
 })

@@ -85,7 +85,7 @@ describe('order over resources', () => {
   })
 
   test('J2 D2 a small one does not overtake a big one whose start it would move', () => {
-    const state = limiter(GPT)
+    const state = limiter({ ...GPT, guaranteedShare: 0 })
     run(state, reserve('r0', 0, 100), reserve('big', 0, 80))
     expect(told(run(state, reserve('small', 6_000, 5, { clientId: 'other', urgency: 'low' })))).toEqual([
       'queued small',
