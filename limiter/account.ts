@@ -11,6 +11,7 @@ import { noExperience, type Experience } from './experience.ts'
 import { needOf, type Meter } from './limits/meter.ts'
 import { carryOver, keptOf, type Kept } from './limits/open.ts'
 import { slowestRate, type Terms } from './order/credit.ts'
+import { pacesOf, type Pace } from './order/fairness.ts'
 import { newShare, type Share } from './order/guaranteed.ts'
 import { openLoans, openPools, type LoanPool, type Pool } from './pool.ts'
 
@@ -27,6 +28,7 @@ export type Account = {
   inFlight: number
   unitsInFlight: number
   share: Share
+  readonly paces: readonly Pace[]
   /** By index, the size that the provider tells of a limit where that is not what is configured. */
   readonly observed: Map<number, number>
   experience: Experience
@@ -49,6 +51,7 @@ export function openAccount(
     inFlight: 0,
     unitsInFlight: 0,
     share: newShare(termsOf(resource, pools), countsUnits(pools)),
+    paces: pacesOf(resource.limits),
     observed: new Map(),
     experience: noExperience(),
   }

@@ -76,14 +76,19 @@ export function enqueue(state: LimiterState, entry: Entry): Waiting {
   return waiting
 }
 
-/** Takes a waiting reservation out of the queue: it was granted, gave up, or was refused. */
+/** Takes a waiting reservation out of the queue, and forgets it: it gave up, or was refused. */
 export function dequeue(state: LimiterState, waiting: Waiting): void {
+  leaveQueue(state, waiting)
+  state.reservations.delete(waiting.id)
+}
+
+/** Takes it out of the queue; it stays known. */
+export function leaveQueue(state: LimiterState, waiting: Waiting): void {
   const { lane } = waiting
   countIn(state, lane.shape, -1)
   removeMember(lane, waiting)
   place(state, lane)
   state.deadlines.remove(waiting)
-  state.reservations.delete(waiting.id)
   dropIfEmpty(state, lane)
 }
 

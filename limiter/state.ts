@@ -30,7 +30,7 @@ import { noPlace } from './order/heap.ts'
 import type { Lane } from './order/lane.ts'
 import { pack, unpack } from './packed-id.ts'
 import { enqueue } from './queue.ts'
-import type { Granted } from './reservation.ts'
+import { bySequence, type Granted } from './reservation.ts'
 
 export { createState, type LimiterState } from './book.ts'
 
@@ -121,7 +121,10 @@ function encodeWith(state: LimiterState, endings: Endings): LimiterSnapshot {
       served.epoch,
     ]),
     lanes: [...state.shapes.values()].flatMap(({ lanes }) => [...lanes].map(encodeLane)),
-    granted: reservations.filter((found) => found.kind === 'granted').map(encodeGranted),
+    granted: reservations
+      .filter((found) => found.kind === 'granted')
+      .sort(bySequence)
+      .map(encodeGranted),
     endings: encodeEndings(endings),
   }
 }
