@@ -21,7 +21,7 @@ async function keyOf(scopes: readonly string[], clientId: string | null = 'acme'
   return { key: body.key as string }
 }
 
-describe('U1: a key of a client lowers, and raises nothing', () => {
+describe('U1, P1: a key of a client lowers, and raises nothing', () => {
   const SOFT = { enforcement: 'soft', overageMax: '1' }
   const tried: Record<string, readonly [list: readonly object[], told: RegExp]> = {
     'a higher amount': [[{ ...MONTH, amount: '10.01' }], /raises the amount from 10 to 10.01/],

@@ -109,7 +109,7 @@ describe('A1: once by its id', () => {
 })
 
 describe('raises', () => {
-  test('G1: an increase holds until it expires; what was used under it stays used', async () => {
+  test('G1, G4: an increase holds until it expires; what was used under it stays used', async () => {
     const id = await client(100)
     await add(id, 50, { kind: 'increase', untilMs: f.NOON + HOUR_MS })
     await settle(await reserve(id, 150), 150)
@@ -137,7 +137,7 @@ describe('raises', () => {
 })
 
 describe('credits', () => {
-  test('D1: are burnt when the own amount is gone, in their order, and refused beyond', async () => {
+  test('D1, G3: are burnt when the own amount is gone, in their order, and refused beyond', async () => {
     const id = await client(10)
     await credit(id, 10, 2, null, `${id}-last`)
     await credit(id, 10, 1, f.NOON + DAY_MS, `${id}-second`)
@@ -167,7 +167,7 @@ describe('credits', () => {
     expect(await creditsOf(id)).toEqual({ [`${id}-a`]: [6, 0] })
   })
 
-  test('D3: use beyond the hold goes on with what is free, and what nothing covers is debt', async () => {
+  test('D3, H2: use beyond the hold goes on with what is free, and what nothing covers is debt', async () => {
     const id = await client(5)
     await credit(id, 10, 0, null, `${id}-a`)
     await settle(await reserve(id, 5), 20)
@@ -221,7 +221,7 @@ describe('rolling budgets', () => {
     })
   })
 
-  test('two windows of one unit both hold, and many at once pass neither', async () => {
+  test('B4: two windows of one unit both hold, and many at once pass neither', async () => {
     const id = await client(100)
     const hour = { ...f.hard(id, 30, window), windowMs: HOUR_MS }
     await f.putBudgets(ledger.sql, id, [f.hard(id, 20, window), hour])

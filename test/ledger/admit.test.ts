@@ -148,7 +148,7 @@ describe('what is refused at once', () => {
     })
   })
 
-  test('one more than may wait for a resource', async () => {
+  test('Q2: one more than may wait for a resource', async () => {
     await putResource(ledger.sql, f.resource({ id: 'busy', maxQueue: 2 }), f.ACTOR)
     await f.price(ledger.sql, 'busy', '0')
     const ask = () => f.reservation({ resources: { busy: 1 }, maxWaitMs: null })
@@ -171,7 +171,7 @@ describe('what is refused at once', () => {
     expect(await refusalOf(ask(), f.NOON + 12 * 3_600_000)).toMatchObject({ kind: 'admitted' })
   })
 
-  test('a refusal is kept with its reason for a day, and the id may be tried again', async () => {
+  test('V1: a refusal is kept with its reason for a day, and the id may be tried again', async () => {
     const ask = f.reservation({ resources: { soon: 1 } })
     expect(await refusalOf(ask)).toMatchObject({ code: 'unknown-resource' })
     expect(await readRequest(ledger.sql, ask.id, f.NOON)).toMatchObject({
