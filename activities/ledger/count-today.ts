@@ -39,7 +39,7 @@ export async function countToday(
              (select coalesce(sum(requests), 0)::bigint from usage_day
               where client_id = client and at = "from" and resource = '')
              + (select coalesce(sum(requests), 0)::bigint from usage_inbox
-                where client_id = client and attempt = 0 and at >= "from" and at < "to") as requests
+                where client_id = client and at >= "from" and at < "to") as requests
       from jsonb_to_recordset(${jsonb(wanted)}) as wanted
         (key text, client text, "from" timestamptz, "to" timestamptz)`,
   ])
