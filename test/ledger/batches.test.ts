@@ -130,7 +130,7 @@ describe('a batch of admissions', () => {
     expect(await kindsOf([f.reservation({ resources: { valueOf: 1 } })])).toEqual(['unknown-resource'])
   })
 
-  test('A5, C3: a row that Postgres does not take fails alone', async () => {
+  test('A5, C3, W1: a row that Postgres does not take fails alone, and leaves nothing', async () => {
     await f.client(sql, { id: 'rows' }, [f.hard('rows', 100)])
     const bad = f.execution({ clientId: 'rows', input: { text: '\u0000' } })
     const good = [1, 2, 3].map(() => f.execution({ clientId: 'rows' }))
@@ -138,6 +138,7 @@ describe('a batch of admissions', () => {
     expect(first).toMatchObject({ status: 'rejected' })
     expect(others).toMatchObject(good.map(() => ({ status: 'fulfilled', value: { kind: 'admitted' } })))
     expect(await getBudgets(sql, 'rows', f.NOON)).toMatchObject([{ held: 30 }])
+    expect(await sql`select from request where id = ${bad.id}`).toHaveLength(0)
   })
 
   test('the same id twice in it is admitted once, and the second one hears so', async () => {
@@ -162,7 +163,7 @@ describe('a batch of admissions', () => {
     expect(await getBudgets(sql, 'night', MIDNIGHT)).toMatchObject([{ held: 20 }])
   })
 
-  test('a day of 3 requests takes 3 of a batch, a queue of 2 takes 2', async () => {
+  test('Q1: a day of 3 requests takes 3 of a batch, a queue of 2 takes 2', async () => {
     await f.client(sql, { id: 'days', dailyRequests: 3 })
     const asks = Array.from({ length: 6 }, () => f.reservation({ clientId: 'days' }))
     expect((await kindsOf(asks)).filter((kind) => kind === 'admitted')).toHaveLength(3)

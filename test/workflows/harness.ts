@@ -53,6 +53,8 @@ export type Harness = {
   behave(behaviour: Behaviour): void
   /** Skips the server's time and the activities' clock alike. */
   skip(ms: number): Promise<void>
+  /** Puts the activities' clock forward, and nobody else's. */
+  advance(ms: number): void
   now(): number
   stop(): Promise<void>
 }
@@ -94,6 +96,9 @@ export async function startHarness(
     async skip(ms) {
       await env.sleep(ms)
       skippedMs = (await env.currentTimeMs()) - Date.now()
+    },
+    advance(ms) {
+      skippedMs += ms
     },
     now,
     async stop() {
