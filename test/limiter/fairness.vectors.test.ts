@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { randomFrom, type Random } from '../../simulator/virtual/random.ts'
-import { bucket, limiter, resource } from './fixture.ts'
+import { boundless, bucket, limiter, resource } from './fixture.ts'
 import { arrivalsOf, MINUTE, serve, type Arrival, type Stream } from './streams.ts'
 
 const TRAITS = { tier: 'standard', urgency: 'normal' } as const
@@ -13,7 +13,7 @@ describe('vector 40 (Temporal fairsim): all come at once, one is served at a tim
 
   /** In which turn each was served, who came in this order. */
   function turnsOf(clients: readonly string[]): readonly Turn[] {
-    const state = limiter(resource('gpt', [bucket(1, 1, 1_000)], { ...GENEROUS, guaranteedShare: 10_000 }))
+    const state = boundless(resource('gpt', [bucket(1, 1, 1_000)], { ...GENEROUS, guaranteedShare: 10_000 }))
     const arrivals = clients.map((client): Arrival => ({ ...TRAITS, client, units: 1, atMs: 0 }))
     const served = [...serve(state, arrivals, 1e8)].flatMap(([client, list]) =>
       list.map(({ id, atMs }) => ({ client, arrived: Number(id.split('-')[1]), atMs })),
