@@ -15,14 +15,15 @@ import {
   type Lease,
 } from './account.ts'
 import { unitsIn } from './amounts.ts'
-import type { LimiterState } from './book.ts'
+import { weigh, type LimiterState } from './book.ts'
 import { learnHold, learnWait } from './experience.ts'
-import { isAtCap, type Client } from './client.ts'
+import { clientOf, isAtCap, type Client } from './client.ts'
 import { costOf, serve } from './order/fairness.ts'
 import { earn } from './order/credit.ts'
 import { noPlace } from './order/heap.ts'
+import { leaseBytes } from './plain-bytes.ts'
 import type { Pool } from './pool.ts'
-import { changeCap, clientOf, leaveQueue, noteCap, refreshPoints } from './queue.ts'
+import { changeCap, leaveQueue, noteCap, refreshPoints } from './queue.ts'
 import type { Granted, Waiting } from './reservation.ts'
 
 /** Grants it from the pools that were found for it, one by resource. */
@@ -79,6 +80,7 @@ export function beginLease(state: LimiterState, granted: Granted): void {
 
 function hold(state: LimiterState, client: Client, granted: Granted): void {
   client.inFlight += 1
+  weigh(state, leaseBytes(granted))
   noteCap(state, client)
   state.leases.put(granted)
   state.reservations.set(granted.id, granted)
@@ -101,6 +103,7 @@ export function endLease(state: LimiterState, granted: Granted): void {
   const client = clientOf(state, granted.clientId)
   const wasCapped = isAtCap(client)
   client.inFlight -= 1
+  weigh(state, -leaseBytes(granted))
   if (wasCapped) changeCap(state, client)
   state.leases.remove(granted)
   state.reservations.delete(granted.id)
