@@ -1,6 +1,7 @@
 // The coalescer: hands operations to the limiter in batches, one at a time.
 //
-// O1  Sent at once where no batch is under way; what comes meanwhile goes together with the next one.
+// O1  Sent at once where no batch is under way, until its answer is delivered; what comes meanwhile goes together with the
+//     next one. Two at a time would be smaller ones, and each costs as much.
 // O2  A caller's promise settles when its operation is decided, or sure to be, or has failed for good.
 // O3  Operations of one caller keep their order.
 // O4  A batch goes as an update, whose answer is what was decided: recorded by then, and delivered from here without
@@ -35,6 +36,8 @@ const BATCH_BYTES_MAX = 65_536
 export const OPERATIONS_WAITING_MAX = 10_000
 /** A limiter that moves to another process takes longer: then the server keeps the batch. */
 const ANSWER_MS_MAX = 2_000
+/** A ledger that takes longer holds up nobody else. */
+const DELIVERY_MS_MAX = 250
 const CONFIRM_AFTER_MS = 250
 const SEND_ATTEMPTS_MAX = 20
 const RETRY_MS_MIN = 50
@@ -94,7 +97,10 @@ export class Operations {
       try {
         const answer = await this.#ask(batch)
         for (const { resolve } of taken) resolve()
-        if (answer !== null && answer.effects.length > 0) void this.#pass(batch.id, answer.effects)
+        if (answer !== null && answer.effects.length > 0) {
+          const passed = this.#pass(batch.id, answer.effects)
+          await Promise.race([passed, delay(DELIVERY_MS_MAX, undefined, { ref: false })])
+        }
       } catch (error) {
         for (const { reject } of taken) reject(error)
       }

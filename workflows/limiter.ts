@@ -3,8 +3,8 @@
 // L1  Messages become events, events become effects, effects leave through the outbox (L2, L5); nothing else happens here.
 // L3  There is at most one timer, and none where nothing waits, no lease runs and every answer is known to be delivered.
 // L4  Nothing is granted before a cold start has loaded what the ledger knows.
-// L6  A run ends while no delivery is under way: one that came back in that moment would fail the task that ends it, and
-//     the next one would have to replay the whole run first. An update does not, a signal may.
+// L6  A run ends while no delivery is under way and no timer is about to ring: what came in that moment would fail the
+//     task that ends it, and the next one would have to replay the whole run first. An update does not, a signal may.
 
 import {
   allHandlersFinished,
@@ -43,6 +43,8 @@ const PUBLISH_EVERY_MS = 250
 /** Batches of a run: below the server's 2,000 updates and 10,000 signals. */
 const BATCHES_MAX = 1_000
 const OVERLONG = 2
+/** More than the task that ends a run takes. */
+const QUIET_MS = 100
 /** Below the 4 MiB at which the server suggests it: seconds of a limiter that is busy. */
 const HISTORY_BYTES_MAX = 3_000_000
 /** The timer is armed no closer than this, so that a burst of wake-ups is one. */
@@ -104,8 +106,12 @@ export async function limiter(input: LimiterInput): Promise<never> {
     outbox.takeBack(atMs)
     pass({ state, outbox, applied, atMs }, inbox.splice(0))
     const isEnding = continueAsked || isRunLong(historyEventsMax, batches)
+    const isDelivering = !outbox.isQuiet()
     const isWaitingToEnd =
-      isEnding && !outbox.isQuiet() && !isOverlong(historyEventsMax) && patched('end-in-quiet')
+      isEnding &&
+      (isDelivering || alarm.ringsBefore(atMs + QUIET_MS)) &&
+      !isOverlong(historyEventsMax) &&
+      patched('end-in-quiet')
     if (!isWaitingToEnd) outbox.flush()
     const publishAgainMs = publisher.publish(state, atMs)
     if (isEnding && !isWaitingToEnd) {
@@ -116,7 +122,8 @@ export async function limiter(input: LimiterInput): Promise<never> {
       })
     }
     alarm.armBy(earliest(nextWakeMs(state), earliest(publishAgainMs, outbox.takeBackAtMs())), atMs)
-    const hasToGoOn = (): boolean => (isWaitingToEnd ? outbox.isQuiet() : outbox.canFlush() || continueAsked)
+    const hasToGoOn = (): boolean =>
+      isWaitingToEnd ? isDelivering && outbox.isQuiet() : outbox.canFlush() || continueAsked
     await condition(() => inbox.length > 0 || alarm.takeRung() || hasToGoOn())
   }
 }
@@ -133,8 +140,10 @@ type Pass = {
 function pass({ state, outbox, applied, atMs }: Pass, asked: readonly Asked[]): void {
   const rest: Effect[] = []
   const answered = asked.flatMap(({ batch, answer }) => {
-    const effects = isFirst(batch, applied) ? applyAll(state, batch.operations, atMs) : []
+    const isNew = batch.v === 1 || (!applied.has(batch.id) && !outbox.hasHanded(batch.id))
+    const effects = isNew ? applyAll(state, batch.operations, atMs) : []
     if (batch.v === 2) {
+      applied.add(batch.id)
       outbox.confirm(batch.delivered)
       if (answer !== null) return [{ batchId: batch.id, answer, effects }]
       // Who signals has no answer to an update of the same batch.
@@ -148,13 +157,6 @@ function pass({ state, outbox, applied, atMs }: Pass, asked: readonly Asked[]): 
   if (first === undefined) outbox.add(rest)
   else first.effects.push(...rest)
   for (const { batchId, answer, effects } of answered) answer(outbox.hand(batchId, effects, atMs))
-}
-
-function isFirst(batch: OperationsBatch, applied: Set<string>): boolean {
-  if (batch.v === 1) return true
-  const isNew = !applied.has(batch.id)
-  applied.add(batch.id)
-  return isNew
 }
 
 function applyAll(state: LimiterState, operations: readonly LimiterOperation[], atMs: number): Effect[] {
@@ -196,6 +198,10 @@ class Alarm {
     this.#scope = scope
     this.#armedForMs = wakeAtMs
     void scope.run(() => this.#ring(scope, Math.max(WAKE_MS_MIN, wakeAtMs - nowMs)))
+  }
+
+  ringsBefore(atMs: number): boolean {
+    return this.#armedForMs !== null && this.#armedForMs < atMs
   }
 
   takeRung(): boolean {

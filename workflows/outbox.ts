@@ -13,7 +13,7 @@ import type { CarriedLimiter, Handed, OperationsAnswer } from './messages.ts'
 const DELIVERY_EFFECTS_MAX = 200
 const DELIVERIES_IN_FLIGHT_MAX = 4
 /** A sender that lives has told by then. */
-const HANDED_MS = 3_000
+const HANDED_MS = 2_000
 
 const { deliver } = proxyActivities<Pick<LimiterActivities, 'deliver'>>({
   startToCloseTimeout: 10_000,
@@ -43,6 +43,10 @@ export class Outbox {
     this.add(decided.slice(DELIVERY_EFFECTS_MAX))
     if (effects.length > 0) this.#handed.set(batchId, { batchId, atMs, effects })
     return { effects }
+  }
+
+  hasHanded(batchId: string): boolean {
+    return this.#handed.has(batchId)
   }
 
   confirm(batchIds: readonly string[]): void {
