@@ -2,7 +2,7 @@
 
 import { WorkflowNotFoundError, type WorkflowClient } from '@temporalio/client'
 import type { Effect } from '../limiter/effect.ts'
-import { DECISION_SIGNAL, requestWorkflowId, type Decision } from '../workflows/messages.ts'
+import { DECISION_SIGNAL, isDecision, requestWorkflowId, type Decision } from '../workflows/messages.ts'
 import { recordEffects, type DeliveredTo } from './ledger/record-effects.ts'
 import { settleExecution } from './ledger/settle-execution.ts'
 import type { ActivityContext } from './request-activities.ts'
@@ -13,8 +13,12 @@ export type DeliveryEdges = {
   readonly warn: (message: string, fields: Record<string, unknown>) => void
 }
 
-/** Safe to run twice, and beside others. */
-export async function deliverEffects(edges: DeliveryEdges, effects: readonly Effect[]): Promise<void> {
+/** Safe to run twice, and beside others. Those who await a decision of `awaitedHere` get it without a signal. */
+export async function deliverEffects(
+  edges: DeliveryEdges,
+  effects: readonly Effect[],
+  awaitedHere: ReadonlySet<string> = new Set(),
+): Promise<void> {
   const { sql, announcements } = edges.context
   for (const effect of effects) {
     if (effect.kind === 'limit-observed') edges.warn('a provider tells another limit', { ...effect })
@@ -22,8 +26,12 @@ export async function deliverEffects(edges: DeliveryEdges, effects: readonly Eff
   const delivered = await recordEffects(sql, effects)
   await Promise.all([
     announcements.announce(delivered.map(({ announce }) => announce)),
-    ...delivered.map((one) => tell(edges, one)),
+    ...delivered.filter(({ effect }) => !isAwaited(effect, awaitedHere)).map((one) => tell(edges, one)),
   ])
+}
+
+function isAwaited(effect: Effect, awaitedHere: ReadonlySet<string>): boolean {
+  return isDecision(effect) && awaitedHere.has(effect.id)
 }
 
 /** Signals the workflow of an execution. One that is gone (an operator ended it) gives everything back. */
@@ -43,18 +51,4 @@ async function reclaim({ context, warn }: DeliveryEdges, effect: Decision, reque
   const settlement = await settleExecution(sql, requestId, { kind: 'cancelled' }, now())
   if (!settlement.alreadyEnded) warn('the workflow of a request is gone', { requestId })
   await operations.send({ kind: 'settle', id: effect.id, actual: settlement.actual })
-}
-
-function isDecision(effect: Effect): effect is Decision {
-  switch (effect.kind) {
-    case 'queued':
-    case 'granted':
-    case 'rejected':
-    case 'timed-out':
-    case 'cancelled':
-    case 'lease-expired':
-      return true
-    default:
-      return false
-  }
 }

@@ -8,6 +8,8 @@
 //     another turn through the limiter. Where the limiter does not run, or gives no answer in time, it goes as a signal.
 // O5  The limiter delivers by itself what it is not told to be delivered: `delivered` goes with the next batch, or alone
 //     where none follows.
+// O6  Who awaits a decision here gets it here, and no signal: should this process die, its activity is run again and asks
+//     again, and the limiter answers what it had decided.
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -23,7 +25,9 @@ import {
   LIMITER_TASK_QUEUE,
   OPERATIONS_SIGNAL,
   OPERATIONS_UPDATE,
+  isDecision,
   limiterWorkflowId,
+  type Decision,
   type LimiterInput,
   type LimiterOperation,
   type OperationsAnswer,
@@ -44,9 +48,12 @@ const RETRY_MS_MIN = 50
 const RETRY_MS_MAX = 250
 const LIMITER_TASK_TIMEOUT_MS = 5_000
 
+/** Ledger first; then whoever waits is told, but for the reservations whose decision is `awaitedHere`. */
+type Deliver = (effects: readonly Effect[], awaitedHere: ReadonlySet<string>) => Promise<void>
+
 export type OperationsOptions = Omit<LimiterInput, 'carried'> & {
   /** Gives decisions to the ledger and to whoever waits for them. Where it rejects, the limiter does it. */
-  readonly deliver: (effects: readonly Effect[]) => Promise<void>
+  readonly deliver: Deliver
   readonly log: Pick<Logger, 'warn'>
 }
 
@@ -55,7 +62,9 @@ type Batch = Extract<OperationsBatch, { v: 2 }>
 type Waiting = {
   readonly operation: LimiterOperation
   readonly bytes: number
-  readonly resolve: () => void
+  /** The reservation whose decision is awaited; null: that it is sure to be seen is enough. */
+  readonly awaits: string | null
+  readonly resolve: (decision: Decision | null) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -79,14 +88,23 @@ export class Operations {
 
   /** Resolves when the limiter has seen the operation, or is sure to. Rejects where Temporal cannot be reached. */
   async send(operation: LimiterOperation): Promise<void> {
+    await this.#submit(operation, null)
+  }
+
+  /** What is decided of it, once the ledger has it. Null where it is told by a signal instead: nobody knows yet. */
+  async ask(operation: Extract<LimiterOperation, { kind: 'reserve' }>): Promise<Decision | null> {
+    return await this.#submit(operation, operation.id)
+  }
+
+  async #submit(operation: LimiterOperation, awaits: string | null): Promise<Decision | null> {
     if (this.#waiting.length >= OPERATIONS_WAITING_MAX) {
       throw new Error(`${OPERATIONS_WAITING_MAX} operations wait for the limiter already`)
     }
-    const sent = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ operation, bytes: JSON.stringify(operation).length, resolve, reject })
+    const decided = new Promise<Decision | null>((resolve, reject) => {
+      this.#waiting.push({ operation, bytes: JSON.stringify(operation).length, awaits, resolve, reject })
     })
     if (!this.#isSending) void this.#drain()
-    return await sent
+    return await decided
   }
 
   async #drain(): Promise<void> {
@@ -96,11 +114,11 @@ export class Operations {
       const batch = this.#batchOf(taken.map(({ operation }) => operation))
       try {
         const answer = await this.#ask(batch)
-        for (const { resolve } of taken) resolve()
-        if (answer !== null && answer.effects.length > 0) {
-          const passed = this.#pass(batch.id, answer.effects)
-          await Promise.race([passed, delay(DELIVERY_MS_MAX, undefined, { ref: false })])
-        }
+        const effects = answer?.effects ?? []
+        const awaiting = effects.length === 0 ? [] : taken.filter(({ awaits }) => awaits !== null)
+        for (const one of taken) if (!awaiting.includes(one)) one.resolve(null)
+        const passed = effects.length === 0 ? null : this.#pass(batch.id, effects, awaiting)
+        await Promise.race([passed, delay(DELIVERY_MS_MAX, undefined, { ref: false })])
       } catch (error) {
         for (const { reject } of taken) reject(error)
       }
@@ -170,13 +188,16 @@ export class Operations {
     }
   }
 
-  async #pass(batchId: string, effects: readonly Effect[]): Promise<void> {
+  async #pass(batchId: string, effects: readonly Effect[], awaiting: readonly Waiting[]): Promise<void> {
+    const decisions = new Map(effects.filter(isDecision).map((decision) => [decision.id, decision]))
     try {
-      await this.#deliver(effects)
+      await this.#deliver(effects, new Set(awaiting.flatMap(({ awaits }) => awaits ?? [])))
     } catch (error) {
       this.#log.warn({ error, batchId }, 'decisions were not delivered, the limiter will do it')
+      for (const { resolve } of awaiting) resolve(null)
       return
     }
+    for (const { awaits, resolve } of awaiting) resolve(decisions.get(awaits ?? '') ?? null)
     this.#delivered.push(batchId)
     this.#confirmLater ??= setTimeout(() => void this.#confirm(), CONFIRM_AFTER_MS).unref()
   }

@@ -67,7 +67,7 @@ export async function startService({ environment, roles, log }: ServiceOptions):
   const operations = new Operations(new Client({ connection: signals, namespace }).workflow, {
     group: LIMITER_GROUP,
     historyEventsMax: HISTORY_EVENTS_MAX,
-    deliver: (effects) => deliverEffects(delivery, effects),
+    deliver: (effects, awaitedHere) => deliverEffects(delivery, effects, awaitedHere),
     log,
   })
   const view = new LimiterView(sql, LIMITER_GROUP, log)

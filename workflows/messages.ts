@@ -97,6 +97,20 @@ export type Decision = Extract<
   { kind: 'queued' | 'granted' | 'rejected' | 'timed-out' | 'cancelled' | 'lease-expired' }
 >
 
+export function isDecision(effect: Effect): effect is Decision {
+  switch (effect.kind) {
+    case 'queued':
+    case 'granted':
+    case 'rejected':
+    case 'timed-out':
+    case 'cancelled':
+    case 'lease-expired':
+      return true
+    default:
+      return false
+  }
+}
+
 export const CANCEL_SIGNAL = 'cancel'
 
 /** The result of a worker that answered 202, posted to `/internal/release`. */

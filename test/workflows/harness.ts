@@ -74,8 +74,12 @@ export async function startHarness(
   const operations = new Operations(env.client.workflow, {
     group: LIMITER_GROUP,
     historyEventsMax: 1_000,
-    deliver: (effects) =>
-      deliverEffects({ context, workflows: env.client.workflow, warn: () => undefined }, effects),
+    deliver: (effects, awaitedHere) =>
+      deliverEffects(
+        { context, workflows: env.client.workflow, warn: () => undefined },
+        effects,
+        awaitedHere,
+      ),
     log,
   })
   const view = new LimiterView(sql, LIMITER_GROUP, log)
