@@ -5,7 +5,7 @@ import type { ExecutionAsk } from '../domain/ask.ts'
 import { formatUsd } from '../domain/money.ts'
 import type { AttemptUse, Ending } from '../domain/report.ts'
 import type { FinalState } from '../domain/request.ts'
-import type { LimiterOperation } from '../workflows/messages.ts'
+import type { Decision, LimiterOperation } from '../workflows/messages.ts'
 import type { Announcements } from './announcements.ts'
 import { callWorker, type CallInput, type CallResult } from './call-worker.ts'
 import { admit } from './ledger/admit.ts'
@@ -27,7 +27,7 @@ export type ActivityContext = {
 
 export type RequestActivities = {
   /** Prices, checks and holds in one transaction; then asks the limiter, unless the start is deferred. */
-  admit(ask: ExecutionAsk): Promise<Admission>
+  admit(ask: ExecutionAsk): Promise<AskedAdmission>
   /** Asks the limiter, once the time of a deferred request has come. */
   reserve(plan: Plan): Promise<void>
   /** Gives a lapsed grant back and asks anew; the next plan. */
@@ -36,6 +36,9 @@ export type RequestActivities = {
   /** Actual use to the ledger, then to the limiter. */
   settle(input: SettleInput): Promise<{ readonly state: FinalState; readonly costUsd: string }>
 }
+
+/** `decision`: the limiter's word, where it was known at once; else it comes as a signal. Absent in older histories. */
+export type AskedAdmission = Admission & { readonly decision?: Decision | null }
 
 export type SettleInput = {
   readonly requestId: string
@@ -48,11 +51,12 @@ export function createRequestActivities(context: ActivityContext): RequestActivi
   return {
     async admit(ask) {
       const admission = await admit(sql, ask, now())
-      await announcements.announce([ask.id])
-      if (admission.kind === 'admitted' && admission.plan.deferUntilMs === null) {
-        await operations.send(reserveOperation(admission.plan))
-      }
-      return admission
+      const isAsked = admission.kind === 'admitted' && admission.plan.deferUntilMs === null
+      const [decision] = await Promise.all([
+        isAsked ? operations.ask(reserveOperation(admission.plan)) : null,
+        announcements.announce([ask.id]),
+      ])
+      return { ...admission, decision }
     },
 
     async reserve(plan) {

@@ -3,7 +3,7 @@
 import { consume as consumeInLedger } from '../../activities/ledger/consume.ts'
 import { readResource } from '../../activities/ledger/read-config.ts'
 import { recordAttempt } from '../../activities/ledger/record-attempt.ts'
-import { readRequest, type RequestRecord } from '../../activities/ledger/read-request.ts'
+import { readBrief, readRequest, type RequestBrief } from '../../activities/ledger/read-request.ts'
 import { reservationKey } from '../../domain/admission.ts'
 import { formatUsd } from '../../domain/money.ts'
 import { isFinal } from '../../domain/request.ts'
@@ -90,7 +90,7 @@ async function settle(context: ApiContext, body: ReleaseBody, contentHash: strin
 /** The result goes to the request's workflow, which settles it. */
 async function postResult(
   context: ApiContext,
-  record: RequestRecord,
+  record: RequestBrief,
   body: ReleaseBody,
 ): Promise<ReleasedReply> {
   const { id, state } = record
@@ -109,14 +109,15 @@ async function postResult(
 /** The request had ended: what was assumed is corrected, what was reported stays as it is. */
 async function lateResult(
   context: ApiContext,
-  record: RequestRecord,
+  record: RequestBrief,
   body: ReleaseBody,
 ): Promise<ReleasedReply> {
-  const { id, state, attempts } = record
-  if (attempts === 0) throw notGranted(id, state)
+  const { id, state } = record
+  const before = await readRequest(context.sql, id, nowMs(context))
+  if (before === null || before.attempts === 0) throw notGranted(id, state)
   const { use } = resultOf(record, body)
-  const recorded = await recordAttempt(context.sql, id, attempts, use, nowMs(context))
-  const after = (await readRequest(context.sql, id, nowMs(context))) ?? record
+  const recorded = await recordAttempt(context.sql, id, before.attempts, use, nowMs(context))
+  const after = (await readBrief(context.sql, id, nowMs(context))) ?? record
   const settled = after.actual === null ? {} : fromDemand(after.actual)
   const costUsd = formatUsd(after.actualNanoUsd ?? after.estimatedNanoUsd)
   const isCorrected = recorded.kind === 'corrected'
@@ -128,7 +129,7 @@ async function lateResult(
 }
 
 function resultOf(
-  record: RequestRecord,
+  record: RequestBrief,
   { actual, costUsd, outcome, output, error }: ReleaseBody,
 ): WorkerResult {
   const consumed = actual ?? fromDemand(record.demand)
@@ -174,8 +175,8 @@ const postConsume = route({
   },
 })
 
-async function heldOrThrow(context: ApiContext, caller: Caller, id: string): Promise<RequestRecord> {
-  const record = await readRequest(context.sql, id, nowMs(context))
+async function heldOrThrow(context: ApiContext, caller: Caller, id: string): Promise<RequestBrief> {
+  const record = await readBrief(context.sql, id, nowMs(context))
   if (record === null) throw notFound('reservation', id)
   mustActFor(caller, record.clientId)
   return record
@@ -184,7 +185,7 @@ async function heldOrThrow(context: ApiContext, caller: Caller, id: string): Pro
 /** Use of what was not reserved is charged too, as long as it is a resource at all. */
 async function mustKnow(
   { sql }: ApiContext,
-  { demand, id }: RequestRecord,
+  { demand, id }: RequestBrief,
   told: Readonly<Record<string, number>> | null,
 ): Promise<void> {
   const reserved = new Set(demand.map(([resource]) => resource))
