@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { defaultPayloadConverter } from '@temporalio/common'
+import { pino } from 'pino'
 import { Operations } from '../../activities/operations.ts'
 import { limiterWorkflowId, type OperationsBatch } from '../../workflows/messages.ts'
 import { startDevServer } from '../support/temporal.ts'
@@ -23,8 +24,14 @@ async function signalsOf(group: string): Promise<readonly (readonly string[])[]>
   })
 }
 
+const unheard = { deliver: () => Promise.resolve(), log: pino({ level: 'silent' }) }
+
 test('O1, O2, O3: the first goes at once, the others together in their order, each durable when it is told', async () => {
-  const operations = new Operations(env.client.workflow, { group: 'batches', historyEventsMax: 1_000 })
+  const operations = new Operations(env.client.workflow, {
+    group: 'batches',
+    historyEventsMax: 1_000,
+    ...unheard,
+  })
   const ids = Array.from({ length: 105 }, (_, nth) => `x${nth}`)
   const sent = ids.map((id) => operations.send({ kind: 'cancel', id }))
   await sent[0]
@@ -37,6 +44,6 @@ test('O2: whoever cannot be told hears so', async () => {
   const closed = await startDevServer()
   const { client } = closed
   await closed.teardown()
-  const operations = new Operations(client.workflow, { group: 'gone', historyEventsMax: 1_000 })
+  const operations = new Operations(client.workflow, { group: 'gone', historyEventsMax: 1_000, ...unheard })
   await expect(operations.send({ kind: 'cancel', id: 'x' })).rejects.toThrow()
 })

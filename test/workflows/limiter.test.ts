@@ -91,7 +91,7 @@ describe('one life', () => {
     })
   })
 
-  test('what the sender of a batch does not deliver, the limiter delivers (L5)', async () => {
+  test('what the sender of a batch does not deliver, the limiter delivers (L5, O5)', async () => {
     await withLimiter(
       stage,
       { limits: [slots(1)], areAnswersDelivered: false },
