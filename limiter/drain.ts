@@ -247,6 +247,7 @@ function reserveFor(pass: Pass, head: Waiting, verdict: Blocked): void {
   pass.blocked += 1
   if (startAtMs === null) return
   wakeAt(state, startAtMs)
+  wakeAt(state, verdict.changesMs)
   wakeAt(state, movesAtMs(pools, head.demand, { startAtMs, trial: trialOf(pass, head) }))
   for (const [at, pool] of pools.entries()) {
     claim(pass, pool, { kind: 'best', by: head, units: head.demand[at]?.[1] ?? 0, startAtMs, isHeldByClaims })
