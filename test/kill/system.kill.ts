@@ -13,11 +13,11 @@ import { migrate } from '../../activities/ledger/migrate.ts'
 import { eventually } from '../support/await-state.ts'
 import { postgresPart, programPart, temporalPart, type Part } from './parts.ts'
 
-const EXECUTIONS = 700
-const RESERVATIONS = 300
+const EXECUTIONS = 1_400
+const RESERVATIONS = 600
 const CALLERS = 24
 /** One part is killed each time that this many more have ended. */
-const ENDED_BETWEEN_KILLS = 45
+const ENDED_BETWEEN_KILLS = 50
 const TIMEOUT_MS = 1_200_000
 const RETRY_MS = 150
 const KEY = 'the-key-of-the-test'
