@@ -121,6 +121,23 @@ export function charge(pool: Pool | undefined, units: number, atMs: number): voi
   for (const meter of pool?.meters ?? []) if (meter.kind === 'rate') meter.charge(needOf(meter, units), atMs)
 }
 
+/** Charges a pool with more than it has left, and the other pools with what it is short of: they never admit more together. */
+export function chargeBeyond({ pools }: Account, pool: Pool, units: number, atMs: number): void {
+  for (const [index, meter] of pool.meters.entries()) {
+    if (meter.kind !== 'rate') continue
+    const need = needOf(meter, units)
+    let short = need - Math.min(need, Math.max(0, meter.available(atMs)))
+    meter.charge(need, atMs)
+    for (const { meters } of pools) {
+      const other = meters[index]
+      if (other === meter || other?.kind !== 'rate') continue
+      const lent = Math.min(short, Math.max(0, other.available(atMs)))
+      if (lent > 0) other.charge(lent, atMs)
+      short -= lent
+    }
+  }
+}
+
 /** Charges what a reservation used beyond what is booked; it stays one reservation. */
 export function chargeMore(pool: Pool | undefined, units: number, atMs: number): void {
   for (const meter of pool?.meters ?? [])
