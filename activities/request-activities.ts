@@ -3,16 +3,14 @@
 import { reservationKey, type Admission, type Plan } from '../domain/admission.ts'
 import type { ExecutionAsk } from '../domain/ask.ts'
 import { formatUsd } from '../domain/money.ts'
-import type { AttemptUse, Ending } from '../domain/report.ts'
 import type { FinalState } from '../domain/request.ts'
 import type { Decision, LimiterOperation } from '../workflows/messages.ts'
 import type { Announcements } from './announcements.ts'
 import { callWorker, type CallInput, type CallResult } from './call-worker.ts'
 import { admit } from './ledger/admit.ts'
 import type { Sql } from './ledger/database.ts'
-import { recordAttempt } from './ledger/record-attempt.ts'
 import { requeue } from './ledger/requeue.ts'
-import { settleExecution } from './ledger/settle-execution.ts'
+import { settleEnded, type Ended } from './ledger/settle-execution.ts'
 import type { Operations } from './operations.ts'
 
 export type { CallResult } from './call-worker.ts'
@@ -34,17 +32,11 @@ export type RequestActivities = {
   reserveAgain(input: { readonly plan: Plan; readonly notBeforeMs: number | null }): Promise<Plan>
   callWorker(input: CallInput): Promise<CallResult>
   /** Actual use to the ledger, then to the limiter. */
-  settle(input: SettleInput): Promise<{ readonly state: FinalState; readonly costUsd: string }>
+  settle(ended: Ended): Promise<{ readonly state: FinalState; readonly costUsd: string }>
 }
 
 /** `decision`: the limiter's word, where it was known at once; else it comes as a signal. Absent in older histories. */
 export type AskedAdmission = Admission & { readonly decision?: Decision | null }
-
-export type SettleInput = {
-  readonly requestId: string
-  readonly ending: Ending
-  readonly attempt: AttemptUse | null
-}
 
 export function createRequestActivities(context: ActivityContext): RequestActivities {
   const { sql, announcements, operations, now } = context
@@ -75,10 +67,9 @@ export function createRequestActivities(context: ActivityContext): RequestActivi
 
     callWorker: (input) => callWorker(context, input),
 
-    async settle({ requestId, ending, attempt }) {
-      const nowMs = now()
-      if (attempt !== null) await recordAttempt(sql, requestId, attempt.attempt, attempt.use, nowMs)
-      const settlement = await settleExecution(sql, requestId, ending, nowMs)
+    async settle(ended) {
+      const { requestId } = ended
+      const settlement = await settleEnded(sql, ended, now())
       const id = reservationKey(requestId, settlement.generation)
       // A reservation that still waits is cancelled; one that was granted in this moment is settled with zero.
       await Promise.all([
