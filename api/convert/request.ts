@@ -173,6 +173,11 @@ export function reservationState(state: RequestState): (typeof RESERVATION_STATE
   }
 }
 
+/** Its state as it is told. */
+export function stateTo({ kind, state }: Pick<RequestRecord, 'kind' | 'state'>): string {
+  return kind === 'reservation' ? reservationState(state) : state
+}
+
 /** Why it ended as it did: an error of its own, or why it was refused. */
 function errorOf({ error, refusal }: RequestRecord) {
   if (refusal !== null) return { ...refusal.members, code: refusal.code, detail: refusal.detail }

@@ -11,16 +11,17 @@ import { fromDemand } from '../../domain/resource.ts'
 import type { WorkerResult } from '../../workflows/messages.ts'
 import { nowMs, type ApiContext } from '../context.ts'
 import { usdOrNull } from '../convert/ask.ts'
-import { reservationState } from '../convert/request.ts'
-import { toIso } from '../convert/time.ts'
+import { reservationState, stateTo } from '../convert/request.ts'
+import { toIsoOrNull } from '../convert/time.ts'
 import { overTemporal } from '../faults.ts'
 import { bodyHash } from '../idempotency.ts'
 import { mustActFor, type Caller } from '../keys.ts'
-import { notFound, Problem } from '../problem.ts'
+import { notFound, Problem, unavailable } from '../problem.ts'
 import { release } from '../release.ts'
 import { route, type Reply, type Route } from '../route.ts'
 import * as answers from '../schema/answers.ts'
 import * as requests from '../schema/requests.ts'
+import { decided } from '../wait.ts'
 import type { z } from 'zod'
 
 type ReleaseBody = z.infer<typeof requests.release>
@@ -161,18 +162,35 @@ const postConsume = route({
       costNanoUsd: usdOrNull(body.costUsd),
       extendMs,
     }
-    const atMs = nowMs(context)
-    const told = await consumeInLedger(context.sql, consumption, atMs)
+    const told = await consumeInLedger(context.sql, consumption, nowMs(context))
     if (told.kind === 'unknown') throw notFound('reservation', reservationId)
     if (told.kind === 'not-granted') throw notGranted(reservationId, reservationState(told.state))
     const { generation, leaseMs, used } = told
     const id = reservationKey(reservationId, generation)
     await overTemporal(() => context.operations.send({ kind: 'extend', id, leaseMs, used }), reservationId)
-    const state = told.requestKind === 'reservation' ? 'granted' : record.state
-    const expiresAt = toIso(atMs + leaseMs)
+    const renewed = await renewedOrThrow(context, record)
+    const state = told.requestKind === 'reservation' ? 'granted' : renewed.state
+    const expiresAt = toIsoOrNull(renewed.expiresAtMs)
     return { status: 200, body: { reservationId, state, consumed: fromDemand(used), expiresAt } }
   },
 })
+
+/** What holds the grant once the limiter has renewed its lease: what is told is there. */
+async function renewedOrThrow(context: ApiContext, before: RequestRecord): Promise<RequestRecord> {
+  const { id, expiresAtMs } = before
+  const renewed = await decided(context, id, async () => {
+    const record = await readRequest(context.sql, id, nowMs(context))
+    const isDecided = record !== null && (isFinal(record.state) || record.expiresAtMs !== expiresAtMs)
+    return isDecided ? record : null
+  })
+  if (renewed === null) {
+    throw unavailable('the limiter has not renewed the lease yet; the same may be sent again', {
+      requestId: id,
+    })
+  }
+  if (isFinal(renewed.state)) throw notGranted(id, stateTo(renewed))
+  return renewed
+}
 
 async function heldOrThrow(context: ApiContext, caller: Caller, id: string): Promise<RequestRecord> {
   const record = await readRequest(context.sql, id, nowMs(context))

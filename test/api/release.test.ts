@@ -134,12 +134,28 @@ describe('consume', () => {
       status: 200,
       body: { state: 'granted', consumed: { [resource]: 15 } },
     })
+    expect((await api.get('/internal/reserve/c1')).body.expiresAt).toBe(body.expiresAt)
     await stand.advance(20_000)
     expect((await api.get('/internal/reserve/c1')).body).toMatchObject({ state: 'granted' })
     await stand.advance(40_000)
     expect((await api.get('/internal/reserve/c1')).body).toMatchObject({
       state: 'expired',
       settled: { [resource]: 15 },
+    })
+  })
+
+  test('is not answered before the limiter has renewed the lease', async () => {
+    await api.post('/internal/reserve', ask('c3', 40))
+    stand.isDeaf = true
+    const { status, headers, body } = await api.post('/internal/consume', {
+      reservationId: 'c3',
+      consumed: {},
+    })
+    stand.isDeaf = false
+    expect({ status, body }).toMatchObject({ status: 503, body: { code: 'unavailable', requestId: 'c3' } })
+    expect(headers.get('retry-after')).toBe('1')
+    expect(await api.post('/internal/consume', { reservationId: 'c3', consumed: {} })).toMatchObject({
+      status: 200,
     })
   })
 
