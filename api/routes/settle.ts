@@ -1,11 +1,15 @@
 // What a holder or an asynchronous worker tells: how much so far, and how it ended.
 
+import { isDeepStrictEqual } from 'node:util'
 import { consume as consumeInLedger } from '../../activities/ledger/consume.ts'
 import { readResource } from '../../activities/ledger/read-config.ts'
+import { costLines } from '../../activities/ledger/read-cost.ts'
+import { readAttempts } from '../../activities/ledger/read-attempts.ts'
 import { recordAttempt } from '../../activities/ledger/record-attempt.ts'
 import { readRequest, type RequestRecord } from '../../activities/ledger/read-request.ts'
 import { reservationKey } from '../../domain/admission.ts'
 import { formatUsd } from '../../domain/money.ts'
+import type { AttemptUse, Use } from '../../domain/report.ts'
 import { isFinal } from '../../domain/request.ts'
 import { fromDemand } from '../../domain/resource.ts'
 import type { WorkerResult } from '../../workflows/messages.ts'
@@ -107,7 +111,7 @@ async function postResult(
   }
 }
 
-/** The request had ended: what was assumed is corrected, what was reported stays as it is. */
+/** The request had ended: what was assumed is corrected, once; what was reported stays as it is. */
 async function lateResult(
   context: ApiContext,
   record: RequestRecord,
@@ -116,16 +120,38 @@ async function lateResult(
   const { id, state, attempts } = record
   if (attempts === 0) throw notGranted(id, state)
   const { use } = resultOf(record, body)
-  const recorded = await recordAttempt(context.sql, id, attempts, use, nowMs(context))
+  const isCorrected = use.kind !== 'unknown' && (await corrects(context, id, use))
   const after = (await readRequest(context.sql, id, nowMs(context))) ?? record
+  const late = (await costLines(context.sql, id)).some(({ kind }) => kind === 'correction')
   const settled = after.actual === null ? {} : fromDemand(after.actual)
   const costUsd = formatUsd(after.actualNanoUsd ?? after.estimatedNanoUsd)
-  const isCorrected = recorded.kind === 'corrected'
   return {
     status: 200,
-    body: { reservationId: id, state: 'settled', settled, costUsd, left: {}, late: isCorrected },
+    body: { reservationId: id, state: 'settled', settled, costUsd, left: {}, late },
     ...(!isCorrected && { headers: { 'idempotent-replayed': 'true' } }),
   }
+}
+
+/** False where the use was told before. Throws `conflict` where nothing is open to it: all was told, and otherwise. */
+async function corrects(
+  context: ApiContext,
+  requestId: string,
+  use: Exclude<Use, { kind: 'unknown' }>,
+): Promise<boolean> {
+  const isTold = (attempts: readonly AttemptUse[]) =>
+    attempts.some((attempt) => isDeepStrictEqual(attempt.use, use))
+  const { sql } = context
+  const attempts = await readAttempts(sql, requestId)
+  if (isTold(attempts)) return false
+  const open = attempts.findLast((attempt) => attempt.use.kind === 'unknown')
+  if (open !== undefined) {
+    const { kind } = await recordAttempt(sql, requestId, open.attempt, use, nowMs(context))
+    if (kind === 'corrected') return true
+    if (isTold(await readAttempts(sql, requestId))) return false
+  }
+  throw new Problem('conflict', `the use of "${requestId}" was told before, with another content`, {
+    members: { requestId },
+  })
 }
 
 function resultOf(
