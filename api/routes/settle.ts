@@ -11,7 +11,7 @@ import { reservationKey } from '../../domain/admission.ts'
 import { formatUsd } from '../../domain/money.ts'
 import type { AttemptUse, Use } from '../../domain/report.ts'
 import { isFinal } from '../../domain/request.ts'
-import { fromDemand } from '../../domain/resource.ts'
+import { fromDemand, usedOf } from '../../domain/resource.ts'
 import type { WorkerResult } from '../../workflows/messages.ts'
 import { nowMs, type ApiContext } from '../context.ts'
 import { usdOrNull } from '../convert/ask.ts'
@@ -44,12 +44,19 @@ const postRelease = route({
     const record = await heldOrThrow(context, caller, body.reservationId)
     if (record.kind === 'execution') return await postResult(context, record, body)
     await mustKnow(context, record, body.actual)
-    return await settle(context, body, bodyHash(rawBody, { member: 'reservationId' }))
+    return await settle(context, record, {
+      ...body,
+      contentHash: bodyHash(rawBody, { member: 'reservationId' }),
+    })
   },
 })
 
-async function settle(context: ApiContext, body: ReleaseBody, contentHash: string): Promise<ReleasedReply> {
-  const { reservationId, actual, outcome } = body
+async function settle(
+  context: ApiContext,
+  { demand }: RequestRecord,
+  body: ReleaseBody & { readonly contentHash: string },
+): Promise<ReleasedReply> {
+  const { reservationId, actual, outcome, contentHash } = body
   const costNanoUsd = usdOrNull(body.costUsd)
   const { released, left } = await release(context, {
     reservationId,
@@ -67,7 +74,7 @@ async function settle(context: ApiContext, body: ReleaseBody, contentHash: strin
         body: {
           reservationId,
           state: 'settled',
-          settled: fromDemand(settled),
+          settled: usedOf(settled, demand),
           costUsd,
           left: { ...left },
           late,
@@ -123,7 +130,7 @@ async function lateResult(
   const isCorrected = use.kind !== 'unknown' && (await corrects(context, id, use))
   const after = (await readRequest(context.sql, id, nowMs(context))) ?? record
   const late = (await costLines(context.sql, id)).some(({ kind }) => kind === 'correction')
-  const settled = after.actual === null ? {} : fromDemand(after.actual)
+  const settled = usedOf(after.actual ?? [], after.demand)
   const costUsd = formatUsd(after.actualNanoUsd ?? after.estimatedNanoUsd)
   return {
     status: 200,
