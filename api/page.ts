@@ -33,6 +33,22 @@ export function keyCursorFrom(text: string | undefined): string | null {
   return decoded.slice(4)
 }
 
+/** The page of a list that is read whole, in the order of its keys. Throws as `keyCursorFrom` does. */
+export function pageOf<Item>(
+  items: readonly Item[],
+  { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
+  keyOf: (item: Item) => string,
+): { readonly items: readonly Item[]; readonly cursor: string | null } {
+  const after = keyCursorFrom(cursor)
+  const rest = after === null ? items : items.filter((item) => keyOf(item) > after)
+  const page = rest.slice(0, limit)
+  const last = page.at(-1)
+  return {
+    items: page,
+    cursor: last === undefined || rest.length === page.length ? null : keyCursorTo(keyOf(last)),
+  }
+}
+
 /** `Link: rel="next"` of a page that is not the last one. */
 export function nextLink(request: Request, cursor: string | null): Record<string, string> {
   if (cursor === null) return {}

@@ -72,3 +72,8 @@ export function toDemand(units: Readonly<Record<string, number>>): Demand {
 export function fromDemand(demand: Demand): Record<string, number> {
   return Object.fromEntries(demand)
 }
+
+/** Units used by resource: what was reserved and not used is zero. */
+export function usedOf(actual: Demand, reserved: Demand): Record<string, number> {
+  return { ...Object.fromEntries(reserved.map(([id]) => [id, 0])), ...fromDemand(actual) }
+}

@@ -17,7 +17,7 @@ export type RequestUse = {
   readonly allowances: Readonly<Record<string, Allowance>>
 }
 
-type AttemptFacts = {
+export type AttemptFacts = {
   readonly attempt: number
   readonly generation: number
   readonly use: Use['kind']
@@ -91,7 +91,7 @@ async function fromRows(tx: Transaction, rows: readonly Row[]): Promise<Readonly
   )
 }
 
-function attemptFrom({ attempt, generation, use, consumed, cost }: AttemptFacts): Attempt {
+export function attemptFrom({ attempt, generation, use, consumed, cost }: AttemptFacts): Attempt {
   if (use !== 'reported') return { attempt, generation, use: { kind: use } }
   const costNanoUsd = cost === null ? null : nano(cost)
   return { attempt, generation, use: { kind: 'reported', consumed: consumed ?? {}, costNanoUsd } }

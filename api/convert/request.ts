@@ -9,7 +9,7 @@ import { reservationKey } from '../../domain/admission.ts'
 import { formatUsd, type NanoUsd } from '../../domain/money.ts'
 import { queueClassOf, type QueueClass } from '../../domain/priority.ts'
 import type { RequestState } from '../../domain/request.ts'
-import { fromDemand } from '../../domain/resource.ts'
+import { fromDemand, usedOf } from '../../domain/resource.ts'
 import type { Blocking } from '../../limiter/effect.ts'
 import { placement, type Placement } from '../../limiter/view.ts'
 import { nowMs, type ApiContext } from '../context.ts'
@@ -102,7 +102,7 @@ export function executionTo(context: ApiContext, record: RequestRecord, standing
     waitingFor: waitingFor === null ? null : blockingTo(waitingFor),
     resources: {
       reserved: fromDemand(record.demand),
-      actual: usedOf(record),
+      actual: usedTo(record),
     },
     cost: {
       estimatedUsd: formatUsd(record.estimatedNanoUsd),
@@ -142,7 +142,7 @@ export function reservationTo(record: RequestBrief, standing: Standing) {
     resources: fromDemand(record.demand),
     costUsd: formatUsd(record.actualNanoUsd ?? record.estimatedNanoUsd),
     heldUsd: formatUsd(record.heldNanoUsd),
-    settled: usedOf(record),
+    settled: usedTo(record),
     late: record.isLate,
     error: errorOf(record),
     decision: decisionOf(record),
@@ -173,6 +173,11 @@ export function reservationState(state: RequestState): (typeof RESERVATION_STATE
   }
 }
 
+/** Its state as it is told. */
+export function stateTo({ kind, state }: Pick<RequestBrief, 'kind' | 'state'>): string {
+  return kind === 'reservation' ? reservationState(state) : state
+}
+
 /** Why it ended as it did: an error of its own, or why it was refused. */
 function errorOf({ error, refusal }: RequestBrief) {
   if (refusal !== null) return { ...refusal.members, code: refusal.code, detail: refusal.detail }
@@ -190,8 +195,8 @@ function decisionOf({ askedUrgency, urgency, demandFrom, waitedFor, decidedVersi
   }
 }
 
-function usedOf({ actual }: RequestBrief): Record<string, number> | null {
-  return actual === null ? null : fromDemand(actual)
+function usedTo({ actual, demand }: RequestBrief): Record<string, number> | null {
+  return actual === null ? null : usedOf(actual, demand)
 }
 
 function timelineTo({ state, atMs, detail }: TimelineEntry) {

@@ -2,14 +2,15 @@
 
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { createKey, deleteKey, listKeys } from '../../activities/ledger/keys.ts'
+import { createKey, deleteKey, listKeys, type Key } from '../../activities/ledger/keys.ts'
 import { nowMs, type ApiContext } from '../context.ts'
 import { fromIsoOrNull, toIso, toIsoOrNull } from '../convert/time.ts'
 import { overTemporal } from '../faults.ts'
 import { makeKey, mustActForAll } from '../keys.ts'
+import { nextLink, pageOf } from '../page.ts'
 import { notFound, unavailable } from '../problem.ts'
 import { route, type Route } from '../route.ts'
-import { createKey as createKeyBody, keyScope } from '../schema/requests.ts'
+import { createKey as createKeyBody, keyScope, listQuery } from '../schema/requests.ts'
 import * as p from '../schema/primitives.ts'
 import { decided } from '../wait.ts'
 
@@ -23,7 +24,7 @@ const told = {
 }
 const key = z.strictObject(told).meta({ id: 'Key' })
 const newKey = z.strictObject({ ...told, key: z.string() }).meta({ id: 'NewKey' })
-const keys = z.strictObject({ items: z.array(key), cursor: z.null() }).meta({ id: 'Keys' })
+const keys = z.strictObject({ items: z.array(key), cursor: z.string().nullable() }).meta({ id: 'Keys' })
 const scheduler = z.strictObject({ paused: z.boolean() }).meta({ id: 'Scheduler' })
 
 const postKey = route({
@@ -67,19 +68,29 @@ const getKeys = route({
   method: 'get',
   path: '/admin/keys',
   scopes: ['admin'],
-  summary: 'All keys, without their secrets',
+  summary: 'The keys, the oldest first, without their secrets',
+  query: listQuery,
   answers: { 200: keys },
-  async handle({ context, caller }) {
+  async handle({ context, caller, query, request }) {
     mustActForAll(caller)
-    const items = (await listKeys(context.sql)).map(({ createdAtMs, expiresAtMs, ...rest }) => ({
-      ...rest,
-      scopes: [...rest.scopes],
-      createdAt: toIso(createdAtMs),
-      expiresAt: toIsoOrNull(expiresAtMs),
-    }))
-    return { status: 200, body: { items, cursor: null } }
+    const found = await listKeys(context.sql)
+    const { items, cursor } = pageOf(
+      found,
+      query,
+      ({ createdAtMs, keyId }) => `${toIso(createdAtMs)} ${keyId}`,
+    )
+    return { status: 200, body: { items: items.map(keyTo), cursor }, headers: nextLink(request, cursor) }
   },
 })
+
+function keyTo({ createdAtMs, expiresAtMs, scopes, ...rest }: Key) {
+  return {
+    ...rest,
+    scopes: [...scopes],
+    createdAt: toIso(createdAtMs),
+    expiresAt: toIsoOrNull(expiresAtMs),
+  }
+}
 
 const removeKey = route({
   method: 'delete',

@@ -6,7 +6,7 @@ import { readRequest } from '../../activities/ledger/read-request.ts'
 import { formatUsd } from '../../domain/money.ts'
 import { WHOLE_COST } from '../../domain/price.ts'
 import { nowMs } from '../context.ts'
-import { reservationState } from '../convert/request.ts'
+import { stateTo } from '../convert/request.ts'
 import { toIsoOrNull } from '../convert/time.ts'
 import { mustActFor } from '../keys.ts'
 import { notFound } from '../problem.ts'
@@ -29,11 +29,11 @@ const getCost = route({
     const record = await readRequest(context.sql, requestId, nowMs(context))
     if (record === null) throw notFound('request', requestId)
     mustActFor(caller, record.clientId)
-    const { clientId, kind, state, actualNanoUsd } = record
+    const { clientId, actualNanoUsd } = record
     const body = {
       requestId,
       clientId,
-      state: kind === 'reservation' ? reservationState(state) : state,
+      state: stateTo(record),
       estimatedUsd: formatUsd(record.estimatedNanoUsd),
       heldUsd: formatUsd(record.heldNanoUsd),
       actualUsd: actualNanoUsd === null ? null : formatUsd(actualNanoUsd),

@@ -24,8 +24,10 @@ const event = z
 
 const events = z.strictObject({ items: z.array(event), cursor: z.string().nullable() }).meta({ id: 'Events' })
 
+const sequence = z.coerce.number().int().min(0)
 const query = z.strictObject({
-  after: z.coerce.number().int().min(0).default(0).meta({ description: 'The last sequence seen' }),
+  after: sequence.default(0).meta({ description: 'The last sequence seen' }),
+  cursor: sequence.optional().meta({ description: 'Of the page before; wins over `after`' }),
   limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(LIMIT_DEFAULT),
 })
 
@@ -37,7 +39,8 @@ const getOutbox = route({
   query,
   answers: { 200: events },
   async handle({ context, caller, query }) {
-    const { after, limit } = query
+    const { limit } = query
+    const after = query.cursor ?? query.after
     const found = await readOutbox(context.sql, { after, limit, clientId: caller.clientId })
     const last = found.length === limit ? (found.at(-1)?.sequence ?? null) : null
     const headers = last === null ? {} : { link: `</api/events?after=${last}&limit=${limit}>; rel="next"` }

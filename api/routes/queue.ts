@@ -6,7 +6,7 @@ import { reservationKey } from '../../domain/admission.ts'
 import { isFinal } from '../../domain/request.ts'
 import { nowMs, type ApiContext } from '../context.ts'
 import { blockingTo } from '../convert/blocking.ts'
-import { acceptedTo, requestPath, reservationState, standingOf } from '../convert/request.ts'
+import { acceptedTo, requestPath, standingOf, stateTo } from '../convert/request.ts'
 import { toIsoOrNull } from '../convert/time.ts'
 import { overTemporal, problemFrom } from '../faults.ts'
 import { mustActFor, mustActForAll, type Caller } from '../keys.ts'
@@ -37,7 +37,7 @@ const getPosition = route({
     const { queueClass, position, etaMs, waitingFor } = await standingOf(context, record)
     const body = {
       requestId: record.id,
-      state: stateOf(record),
+      state: stateTo(record),
       queue: queueClass,
       queueClass,
       position,
@@ -87,7 +87,7 @@ const removeFromQueue = route({
   answers: { 200: answers.cancelled },
   async handle({ context, caller, params }) {
     const record = await leaveQueue(context, await requestOrThrow(context, caller, params.id))
-    return { status: 200, body: { requestId: record.id, state: stateOf(record) } }
+    return { status: 200, body: { requestId: record.id, state: stateTo(record) } }
   },
 })
 
@@ -131,7 +131,7 @@ async function operate(context: ApiContext, caller: Caller, operation: Operation
       await boost(context, record, operation.points)
     } else if (!isFinal(record.state)) await askToStop(context, record)
     const status = op === 'cancel' && !isFinal(record.state) ? 202 : 200
-    return { op, requestId, status, code: null, detail: null, state: stateOf(record) }
+    return { op, requestId, status, code: null, detail: null, state: stateTo(record) }
   } catch (error) {
     const { code, message } = problemFrom(error)
     return { op, requestId, status: PROBLEMS[code].status, code, detail: message, state: null }
@@ -156,10 +156,6 @@ async function requestOrThrow(context: ApiContext, caller: Caller, id: string): 
   if (record === null) throw notFound('request', id)
   mustActFor(caller, record.clientId)
   return record
-}
-
-function stateOf({ kind, state }: RequestBrief): string {
-  return kind === 'reservation' ? reservationState(state) : state
 }
 
 export const queueRoutes: readonly Route[] = [getPosition, postEnqueue, removeFromQueue, postBoost, postBatch]

@@ -1,26 +1,31 @@
 // What a holder or an asynchronous worker tells: how much so far, and how it ended.
 
+import { isDeepStrictEqual } from 'node:util'
 import { consume as consumeInLedger } from '../../activities/ledger/consume.ts'
 import { readResource } from '../../activities/ledger/read-config.ts'
+import { costLines } from '../../activities/ledger/read-cost.ts'
+import { readAttempts } from '../../activities/ledger/read-attempts.ts'
 import { recordAttempt } from '../../activities/ledger/record-attempt.ts'
 import { readBrief, readRequest, type RequestBrief } from '../../activities/ledger/read-request.ts'
 import { reservationKey } from '../../domain/admission.ts'
 import { formatUsd } from '../../domain/money.ts'
+import type { AttemptUse, Use } from '../../domain/report.ts'
 import { isFinal } from '../../domain/request.ts'
-import { fromDemand } from '../../domain/resource.ts'
-import type { WorkerResult } from '../../workflows/messages.ts'
+import { fromDemand, usedOf } from '../../domain/resource.ts'
+import type { LimiterOperation, WorkerResult } from '../../workflows/messages.ts'
 import { nowMs, type ApiContext } from '../context.ts'
 import { usdOrNull } from '../convert/ask.ts'
-import { reservationState } from '../convert/request.ts'
-import { toIso } from '../convert/time.ts'
+import { reservationState, stateTo } from '../convert/request.ts'
+import { toIsoOrNull } from '../convert/time.ts'
 import { overTemporal } from '../faults.ts'
 import { bodyHash } from '../idempotency.ts'
 import { mustActFor, type Caller } from '../keys.ts'
-import { notFound, Problem } from '../problem.ts'
+import { notFound, Problem, unavailable } from '../problem.ts'
 import { release } from '../release.ts'
 import { route, type Reply, type Route } from '../route.ts'
 import * as answers from '../schema/answers.ts'
 import * as requests from '../schema/requests.ts'
+import { decided } from '../wait.ts'
 import type { z } from 'zod'
 
 type ReleaseBody = z.infer<typeof requests.release>
@@ -39,12 +44,19 @@ const postRelease = route({
     const record = await heldOrThrow(context, caller, body.reservationId)
     if (record.kind === 'execution') return await postResult(context, record, body)
     await mustKnow(context, record, body.actual)
-    return await settle(context, body, bodyHash(rawBody, { member: 'reservationId' }))
+    return await settle(context, record, {
+      ...body,
+      contentHash: bodyHash(rawBody, { member: 'reservationId' }),
+    })
   },
 })
 
-async function settle(context: ApiContext, body: ReleaseBody, contentHash: string): Promise<ReleasedReply> {
-  const { reservationId, actual, outcome } = body
+async function settle(
+  context: ApiContext,
+  { demand }: RequestBrief,
+  body: ReleaseBody & { readonly contentHash: string },
+): Promise<ReleasedReply> {
+  const { reservationId, actual, outcome, contentHash } = body
   const costNanoUsd = usdOrNull(body.costUsd)
   const { released, left } = await release(context, {
     reservationId,
@@ -62,7 +74,7 @@ async function settle(context: ApiContext, body: ReleaseBody, contentHash: strin
         body: {
           reservationId,
           state: 'settled',
-          settled: fromDemand(settled),
+          settled: usedOf(settled, demand),
           costUsd,
           left: { ...left },
           late,
@@ -106,7 +118,7 @@ async function postResult(
   }
 }
 
-/** The request had ended: what was assumed is corrected, what was reported stays as it is. */
+/** The request had ended: what was assumed is corrected, once; what was reported stays as it is. */
 async function lateResult(
   context: ApiContext,
   record: RequestBrief,
@@ -116,16 +128,38 @@ async function lateResult(
   const before = await readRequest(context.sql, id, nowMs(context))
   if (before === null || before.attempts === 0) throw notGranted(id, state)
   const { use } = resultOf(record, body)
-  const recorded = await recordAttempt(context.sql, id, before.attempts, use, nowMs(context))
+  const isCorrected = use.kind !== 'unknown' && (await corrects(context, id, use))
   const after = (await readBrief(context.sql, id, nowMs(context))) ?? record
-  const settled = after.actual === null ? {} : fromDemand(after.actual)
+  const late = (await costLines(context.sql, id)).some(({ kind }) => kind === 'correction')
+  const settled = usedOf(after.actual ?? [], after.demand)
   const costUsd = formatUsd(after.actualNanoUsd ?? after.estimatedNanoUsd)
-  const isCorrected = recorded.kind === 'corrected'
   return {
     status: 200,
-    body: { reservationId: id, state: 'settled', settled, costUsd, left: {}, late: isCorrected },
+    body: { reservationId: id, state: 'settled', settled, costUsd, left: {}, late },
     ...(!isCorrected && { headers: { 'idempotent-replayed': 'true' } }),
   }
+}
+
+/** False where the use was told before. Throws `conflict` where nothing is open to it: all was told, and otherwise. */
+async function corrects(
+  context: ApiContext,
+  requestId: string,
+  use: Exclude<Use, { kind: 'unknown' }>,
+): Promise<boolean> {
+  const isTold = (attempts: readonly AttemptUse[]) =>
+    attempts.some((attempt) => isDeepStrictEqual(attempt.use, use))
+  const { sql } = context
+  const attempts = await readAttempts(sql, requestId)
+  if (isTold(attempts)) return false
+  const open = attempts.findLast((attempt) => attempt.use.kind === 'unknown')
+  if (open !== undefined) {
+    const { kind } = await recordAttempt(sql, requestId, open.attempt, use, nowMs(context))
+    if (kind === 'corrected') return true
+    if (isTold(await readAttempts(sql, requestId))) return false
+  }
+  throw new Problem('conflict', `the use of "${requestId}" was told before, with another content`, {
+    members: { requestId },
+  })
 }
 
 function resultOf(
@@ -162,18 +196,40 @@ const postConsume = route({
       costNanoUsd: usdOrNull(body.costUsd),
       extendMs,
     }
-    const atMs = nowMs(context)
-    const told = await consumeInLedger(context.sql, consumption, atMs)
+    const told = await consumeInLedger(context.sql, consumption, nowMs(context))
     if (told.kind === 'unknown') throw notFound('reservation', reservationId)
     if (told.kind === 'not-granted') throw notGranted(reservationId, reservationState(told.state))
     const { generation, leaseMs, used } = told
     const id = reservationKey(reservationId, generation)
-    await overTemporal(() => context.operations.send({ kind: 'extend', id, leaseMs, used }), reservationId)
-    const state = told.requestKind === 'reservation' ? 'granted' : record.state
-    const expiresAt = toIso(atMs + leaseMs)
+    const renewed = await renewedOrThrow(context, record, { kind: 'extend', id, leaseMs, used })
+    const state = told.requestKind === 'reservation' ? 'granted' : renewed.state
+    const expiresAt = toIsoOrNull(renewed.expiresAtMs)
     return { status: 200, body: { reservationId, state, consumed: fromDemand(used), expiresAt } }
   },
 })
+
+/** What holds the grant once the limiter has renewed its lease: what is told is there. */
+async function renewedOrThrow(
+  context: ApiContext,
+  { id, expiresAtMs }: RequestBrief,
+  extend: Extract<LimiterOperation, { kind: 'extend' }>,
+): Promise<RequestBrief> {
+  const renewed = await decided(context, id, {
+    act: () => overTemporal(() => context.operations.send(extend), id),
+    read: async () => {
+      const record = await readBrief(context.sql, id, nowMs(context))
+      const isDecided = record !== null && (isFinal(record.state) || record.expiresAtMs !== expiresAtMs)
+      return isDecided ? record : null
+    },
+  })
+  if (renewed === null) {
+    throw unavailable('the limiter has not renewed the lease yet; the same may be sent again', {
+      requestId: id,
+    })
+  }
+  if (isFinal(renewed.state)) throw notGranted(id, stateTo(renewed))
+  return renewed
+}
 
 async function heldOrThrow(context: ApiContext, caller: Caller, id: string): Promise<RequestBrief> {
   const record = await readBrief(context.sql, id, nowMs(context))

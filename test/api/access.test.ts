@@ -62,6 +62,23 @@ describe('keys', () => {
     expect((await api.delete(`/admin/keys/${keyId}`)).status).toBe(404)
   })
 
+  test('are listed in pages, each of them once', async () => {
+    const made: string[] = []
+    for (const label of ['a', 'b', 'c'])
+      made.push((await api.post('/admin/keys', { scopes: ['read'], label })).body.keyId)
+    const listed: string[] = []
+    for (let path: string | undefined = '/admin/keys?limit=2'; path !== undefined;) {
+      const { headers, body } = await api.get(path)
+      expect(body.items.length).toBeLessThanOrEqual(2)
+      listed.push(...body.items.map(({ keyId }: { keyId: string }) => keyId))
+      path = /^<(.+)>; rel="next"$/.exec(headers.get('link') ?? '')?.[1]
+    }
+    expect(listed.filter((keyId) => made.includes(keyId))).toEqual(made)
+    expect(new Set(listed).size).toBe(listed.length)
+    for (const query of ['limit=201', 'limit=0', 'cursor=nonsense'])
+      expect(await api.get(`/admin/keys?${query}`)).toMatchObject({ status: 400 })
+  })
+
   test('end when they expire', async () => {
     const expiresAt = new Date(Date.now() - 1_000).toISOString()
     const { body } = await api.post('/admin/keys', { scopes: ['read'], expiresAt })

@@ -185,3 +185,16 @@ test('events are read from any point on, by a client its own alone', async () =>
   const other = await api.get(`/api/events?after=${after}`, await keyOf(['read'], 'other'))
   expect(other.body).toEqual({ items: [], cursor: null })
 })
+
+test('the cursor of a page of events leads to the next one', async () => {
+  await api.post('/internal/reserve', {
+    reservationId: 'paged',
+    clientId: 'acme',
+    resources: { 'gpt/tokens': 1 },
+    costUsd: '0',
+  })
+  const [first, second] = (await api.get('/api/events?limit=2')).body.items
+  const page = (await api.get('/api/events?limit=1')).body
+  expect(page.items).toEqual([first])
+  expect((await api.get(`/api/events?limit=1&cursor=${page.cursor}`)).body.items).toEqual([second])
+})

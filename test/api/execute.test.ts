@@ -149,6 +149,34 @@ describe('an execution', () => {
     const again = await api.post('/internal/release', result)
     expect(again).toMatchObject({ status: 200, body: { state: 'settled', settled: { [resource]: 9 } } })
     expect(again.headers.get('idempotent-replayed')).toBe('true')
+    expect(await api.post('/internal/release', { ...result, actual: { [resource]: 8 } })).toMatchObject({
+      status: 409,
+      body: { code: 'conflict', requestId: 'async' },
+    })
+  })
+
+  test('whose use is assumed is corrected by a late report, once', async () => {
+    stand.work = POSTS_LATER
+    await api.post('/api/execute', ask('assumed'))
+    await untilExecuting(api, 'assumed')
+    await api.post('/api/execution/assumed/cancel')
+    expect((await api.get('/api/execution/assumed')).body).toMatchObject({
+      state: 'cancelled',
+      cost: { actualUsd: '0.04', assumed: true },
+    })
+    const report = { reservationId: 'assumed', actual: { [resource]: 9 } }
+    const settled = { status: 200, body: { state: 'settled', settled: { [resource]: 9 }, costUsd: '0.009' } }
+    const first = await api.post('/internal/release', report)
+    expect(first).toMatchObject(settled)
+    expect(first.body.late).toBe(true)
+    const again = await api.post('/internal/release', report)
+    expect(again.body).toEqual(first.body)
+    expect(again.headers.get('idempotent-replayed')).toBe('true')
+    expect(await api.post('/internal/release', { ...report, costUsd: '1' })).toMatchObject({ status: 409 })
+    expect((await api.get('/api/execution/assumed')).body.cost).toMatchObject({
+      actualUsd: '0.009',
+      assumed: false,
+    })
   })
 })
 

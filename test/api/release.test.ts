@@ -62,7 +62,7 @@ describe('released', () => {
 
   test.each<[sentence: string, body: object, want: object]>([
     ['without a figure it used what it reserved', {}, { settled: { units: 40 }, costUsd: '0.04' }],
-    ['with an empty figure it used nothing', { actual: {} }, { settled: {}, costUsd: '0' }],
+    ['with an empty figure it used nothing', { actual: {} }, { settled: { units: 0 }, costUsd: '0' }],
     ['with zero it used nothing', { actual: { units: 0 } }, { settled: { units: 0 }, costUsd: '0' }],
     ["the holder's own cost counts", { costUsd: '0.5' }, { settled: { units: 40 }, costUsd: '0.5' }],
   ])('%s', async (sentence, given, want) => {
@@ -86,6 +86,14 @@ describe('released', () => {
     expect(await left()).toBe(90)
     const other = await api.post('/internal/release', { ...release, actual: { [resource]: 11 } })
     expect(other).toMatchObject({ status: 409, body: { code: 'conflict' } })
+  })
+
+  test('a resource that the figures leave out used nothing', async () => {
+    const resources = { [resource]: 40, gpu: 1 }
+    await api.post('/internal/reserve', ask('r4', 40, { resources }))
+    const { body } = await api.post('/internal/release', { reservationId: 'r4', actual: { [resource]: 10 } })
+    expect(body.settled).toEqual({ [resource]: 10, gpu: 0 })
+    expect((await api.get('/internal/reserve/r4')).body.settled).toEqual(body.settled)
   })
 
   test('after the lease has ended it is taken once, as late', async () => {
@@ -134,12 +142,28 @@ describe('consume', () => {
       status: 200,
       body: { state: 'granted', consumed: { [resource]: 15 } },
     })
+    expect((await api.get('/internal/reserve/c1')).body.expiresAt).toBe(body.expiresAt)
     await stand.advance(20_000)
     expect((await api.get('/internal/reserve/c1')).body).toMatchObject({ state: 'granted' })
     await stand.advance(40_000)
     expect((await api.get('/internal/reserve/c1')).body).toMatchObject({
       state: 'expired',
       settled: { [resource]: 15 },
+    })
+  })
+
+  test('is not answered before the limiter has renewed the lease', async () => {
+    await api.post('/internal/reserve', ask('c3', 40))
+    stand.isDeaf = true
+    const { status, headers, body } = await api.post('/internal/consume', {
+      reservationId: 'c3',
+      consumed: {},
+    })
+    stand.isDeaf = false
+    expect({ status, body }).toMatchObject({ status: 503, body: { code: 'unavailable', requestId: 'c3' } })
+    expect(headers.get('retry-after')).toBe('1')
+    expect(await api.post('/internal/consume', { reservationId: 'c3', consumed: {} })).toMatchObject({
+      status: 200,
     })
   })
 

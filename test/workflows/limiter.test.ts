@@ -110,6 +110,16 @@ describe('one life', () => {
     )
   })
 
+  test('who asks is answered with the decision, and with the same when it asks again (O6)', async () => {
+    await withLimiter(stage, { limits: [slots(1)] }, async ({ operations }) => {
+      await operations.send({ kind: 'cancel', id: 'nobody' })
+      const asked = await reserve(stage, 'one')
+      const decision = await operations.ask(asked)
+      expect(decision).toMatchObject({ kind: 'granted', id: 'one' })
+      expect(await operations.ask(asked)).toEqual(decision)
+    })
+  })
+
   test('a batch that comes as an update and as a signal is applied once, and its effects reach somebody (O4)', async () => {
     await withLimiter(stage, { limits: [slots(1)] }, async ({ operations, of, group }) => {
       await operations.send(await reserve(stage, 'holder'))
