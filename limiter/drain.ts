@@ -87,6 +87,7 @@ function sweep(state: LimiterState, grants: Granted[]): boolean {
   for (const account of state.accounts.values()) noteDue(pass, account)
   do serveDue(pass)
   while (serveBest(pass))
+  serveEarly(pass)
   for (const lane of pass.aside) place(state, lane)
   for (const { queue, flow } of pass.flowsAside) placeFlow(queue, flow)
   return pass.claims.size + pass.blocked > 0 && grants.length > grantsBefore
@@ -172,6 +173,18 @@ function serveBest(pass: Pass): boolean {
     if (!closeIfExhausted(pass, head)) putAside(pass, head.lane)
   }
   return true
+}
+
+/** D9: nobody better can start. Its shape may be closed for what is kept for it. */
+function serveEarly(pass: Pass): void {
+  const kept = [...pass.claims.values()].flat().filter(({ kind }) => kind === 'next')
+  for (const { by } of kept) {
+    // One that is set aside was found blocked in this pass.
+    if (pass.state.reservations.get(by.id) !== by || by.lane.orderPlace.index < 0) continue
+    const verdict = verdictOn(pass, by)
+    if (verdict.kind === 'fits') grantHead(pass, by, verdict.pools)
+    else reserveFor(pass, by, verdict)
+  }
 }
 
 function nextLane({ state, open }: Pass): Lane | undefined {

@@ -68,6 +68,21 @@ test('D6 D9 what a share grants next is kept for it; who goes before its credit 
   expect(share && creditAt(share.credit, share.terms, T0 + 12_002)).toBe((60 / 2 - 60) * WHOLE)
 })
 
+test('D9 who is kept for may go at once where nobody better can: all of a second goes as it begins', () => {
+  const second = { type: 'clock-window', units: 10, windowMs: 1_000, phaseMs: 0 } as const
+  const state = limiter(resource('gpt', [second], { jitterMs: 200, refund: 'none' }))
+  for (let nth = 0; nth < 300; nth += 1) {
+    const tier = (['enterprise', 'basic'] as const)[nth % 2] ?? 'basic'
+    run(state, reserve(`r${nth}`, 0, 1, { tier, clientId: `c${nth % 20}` }))
+  }
+  for (let nth = 1; nth <= 20; nth += 1) {
+    const granted = run(state, tick(1_000 * nth)).filter(({ kind }) => kind === 'granted')
+    expect(granted).toHaveLength(10)
+    for (let atMs = 1_000 * nth; atMs < 1_000 * (nth + 1); atMs += 100)
+      expect(told(run(state, tick(atMs)))).toEqual([])
+  }
+})
+
 test('CD4 who starves does not wait for what others were granted in advance', () => {
   const terms = { ...TERMS, rate: null }
   const credit = newCredit()
