@@ -1,9 +1,9 @@
 // The limiter's working state. One caller owns it and `step` changes it in place; its plain form is in state.ts.
 //
 // K3  `nowMs` never goes back: a decision is made at the latest time ever told.
-// BY2  Of `bytesMax`, half is for what waits and holds leases: one more that would wait is refused with `queue-full`.
-//      Endings have what these leave of three quarters, but for one generation. A quarter is for the rest: what limits
-//      remember, idle clients, and what is on its way when a run ends.
+// BY2  Of `bytesMax`, half is for what waits and holds leases: one more is refused with `queue-full`, even one that could
+//      start at once, since its lease takes as much. Endings have what these leave of three quarters, but for one
+//      generation. A quarter is for the rest: what limits remember, idle clients, and what is on its way when a run ends.
 
 import type { Account } from './account.ts'
 import type { Client } from './client.ts'
@@ -81,7 +81,7 @@ export function weigh(state: LimiterState, bytes: number): void {
   leaveRoom(state.endings, state.bytesMax - Math.ceil(state.bytesMax / 4) - state.bytes)
 }
 
-/** True where so much more may wait (BY2). */
+/** True where there is room for so much more (BY2). */
 export function hasRoomFor({ bytes, bytesMax }: LimiterState, more: number): boolean {
   return bytes + more <= Math.floor(bytesMax / 2)
 }
