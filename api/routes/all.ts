@@ -10,6 +10,7 @@ import { estimateRoutes } from './estimate.ts'
 import { eventRoutes } from './events.ts'
 import { executeRoutes } from './execute.ts'
 import { figureRoutes } from './figures.ts'
+import { metricRoutes } from './metrics.ts'
 import { outboxRoutes } from './outbox.ts'
 import { priceRoutes } from './prices.ts'
 import { queueRoutes } from './queue.ts'
@@ -29,6 +30,7 @@ export const ROUTES: readonly Route[] = [
   ...reserveRoutes,
   ...settleRoutes,
   ...aboutRoutes,
+  ...metricRoutes,
   ...figureRoutes,
   ...queueRoutes,
   ...estimateRoutes,
