@@ -3,6 +3,7 @@
 import type { Route } from '../route.ts'
 import { aboutRoutes } from './about.ts'
 import { adminRoutes } from './admin.ts'
+import { auditRoutes } from './audit.ts'
 import { budgetRoutes } from './budgets.ts'
 import { configRoutes } from './config.ts'
 import { costRoutes } from './cost.ts'
@@ -37,4 +38,5 @@ export const ROUTES: readonly Route[] = [
   ...costRoutes,
   ...usageRoutes,
   ...adminRoutes,
+  ...auditRoutes,
 ]
