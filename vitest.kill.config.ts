@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/kill/**/*.kill.ts'],
     pool: 'forks',
+    fileParallelism: false,
     testTimeout: 600_000,
     hookTimeout: 60_000,
   },

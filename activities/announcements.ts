@@ -52,10 +52,25 @@ export class Announcements {
 
   /** What `read` gives as soon as it is not null: looks at once, at each announcement of `id`, and now and then. Null at the timeout. */
   async waitFor<T>(id: string, read: () => Promise<T | null>, timeoutMs: number): Promise<T | null> {
-    const untilMs = performance.now() + timeoutMs
+    return await this.#wait(id, { act: null, read, timeoutMs })
+  }
+
+  /** The same for what `act` brings about: there is nothing to look at before the first announcement since it began. */
+  async waitAfter<T>(
+    id: string,
+    act: () => Promise<void>,
+    { read, timeoutMs }: { readonly read: () => Promise<T | null>; readonly timeoutMs: number },
+  ): Promise<T | null> {
+    return await this.#wait(id, { act, read, timeoutMs })
+  }
+
+  async #wait<T>(id: string, { act, read, timeoutMs }: Wait<T>): Promise<T | null> {
     const bell = new Bell()
     this.#subscribe(id, bell.ring)
     try {
+      await act?.()
+      const untilMs = performance.now() + timeoutMs
+      if (act !== null) await bell.heard(Math.min(timeoutMs, RECHECK_MS))
       for (;;) {
         bell.rearm()
         const value = await read()
@@ -92,6 +107,12 @@ export class Announcements {
     rings?.delete(ring)
     if (rings?.size === 0) this.#listeners.delete(id)
   }
+}
+
+type Wait<T> = {
+  readonly act: (() => Promise<void>) | null
+  readonly read: () => Promise<T | null>
+  readonly timeoutMs: number
 }
 
 /** Remembers that it rang, so that nothing is missed between looking and waiting. */

@@ -1,14 +1,17 @@
 // The limiter's published state: written by the process that runs the limiter, read by every other.
 //
-// V1  A reader never asks the limiter; what it sees is at most READ_EVERY_MS + one write older than the truth.
+// V1  A reader never asks the limiter; what it sees is at most READ_EVERY_MS + WRITE_EVERY_MS + one write older than the
+//     truth, and not older at all in the process that runs the limiter.
 // V2  An older state never replaces a newer one.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { createState, restore, type LimiterState } from '../limiter/state.ts'
 import type { Sql } from './ledger/database.ts'
 import { readLimiterView, writeLimiterView } from './ledger/limiter-view.ts'
 
 const READ_EVERY_MS = 250
+const WRITE_EVERY_MS = 100
 
 export class LimiterView {
   readonly #sql: Sql
@@ -69,6 +72,7 @@ export class LimiterView {
       this.#isWritten = true
       try {
         await writeLimiterView(this.#sql, this.#group, this.#asOfMs, this.#snapshot)
+        await delay(WRITE_EVERY_MS)
       } catch (error) {
         // The next state that is published is written instead; until then readers see an older one.
         this.#log.warn({ error, group: this.#group }, 'the state of the limiter was not published')

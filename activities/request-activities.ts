@@ -3,16 +3,14 @@
 import { reservationKey, type Admission, type Plan } from '../domain/admission.ts'
 import type { ExecutionAsk } from '../domain/ask.ts'
 import { formatUsd } from '../domain/money.ts'
-import type { AttemptUse, Ending } from '../domain/report.ts'
 import type { FinalState } from '../domain/request.ts'
-import type { LimiterOperation } from '../workflows/messages.ts'
+import type { Decision, LimiterOperation } from '../workflows/messages.ts'
 import type { Announcements } from './announcements.ts'
 import { callWorker, type CallInput, type CallResult } from './call-worker.ts'
 import { admit } from './ledger/admit.ts'
 import type { Sql } from './ledger/database.ts'
-import { recordAttempt } from './ledger/record-attempt.ts'
 import { requeue } from './ledger/requeue.ts'
-import { settleExecution } from './ledger/settle-execution.ts'
+import { settleEnded, type Ended } from './ledger/settle-execution.ts'
 import type { Operations } from './operations.ts'
 
 export type { CallResult } from './call-worker.ts'
@@ -27,32 +25,30 @@ export type ActivityContext = {
 
 export type RequestActivities = {
   /** Prices, checks and holds in one transaction; then asks the limiter, unless the start is deferred. */
-  admit(ask: ExecutionAsk): Promise<Admission>
+  admit(ask: ExecutionAsk): Promise<AskedAdmission>
   /** Asks the limiter, once the time of a deferred request has come. */
   reserve(plan: Plan): Promise<void>
   /** Gives a lapsed grant back and asks anew; the next plan. */
   reserveAgain(input: { readonly plan: Plan; readonly notBeforeMs: number | null }): Promise<Plan>
   callWorker(input: CallInput): Promise<CallResult>
   /** Actual use to the ledger, then to the limiter. */
-  settle(input: SettleInput): Promise<{ readonly state: FinalState; readonly costUsd: string }>
+  settle(ended: Ended): Promise<{ readonly state: FinalState; readonly costUsd: string }>
 }
 
-export type SettleInput = {
-  readonly requestId: string
-  readonly ending: Ending
-  readonly attempt: AttemptUse | null
-}
+/** `decision`: the limiter's word, where it was known at once; else it comes as a signal. Absent in older histories. */
+export type AskedAdmission = Admission & { readonly decision?: Decision | null }
 
 export function createRequestActivities(context: ActivityContext): RequestActivities {
   const { sql, announcements, operations, now } = context
   return {
     async admit(ask) {
       const admission = await admit(sql, ask, now())
-      await announcements.announce([ask.id])
-      if (admission.kind === 'admitted' && admission.plan.deferUntilMs === null) {
-        await operations.send(reserveOperation(admission.plan))
-      }
-      return admission
+      const isAsked = admission.kind === 'admitted' && admission.plan.deferUntilMs === null
+      const [decision] = await Promise.all([
+        isAsked ? operations.ask(reserveOperation(admission.plan)) : null,
+        announcements.announce([ask.id]),
+      ])
+      return { ...admission, decision }
     },
 
     async reserve(plan) {
@@ -71,10 +67,9 @@ export function createRequestActivities(context: ActivityContext): RequestActivi
 
     callWorker: (input) => callWorker(context, input),
 
-    async settle({ requestId, ending, attempt }) {
-      const nowMs = now()
-      if (attempt !== null) await recordAttempt(sql, requestId, attempt.attempt, attempt.use, nowMs)
-      const settlement = await settleExecution(sql, requestId, ending, nowMs)
+    async settle(ended) {
+      const { requestId } = ended
+      const settlement = await settleEnded(sql, ended, now())
       const id = reservationKey(requestId, settlement.generation)
       // A reservation that still waits is cancelled; one that was granted in this moment is settled with zero.
       await Promise.all([

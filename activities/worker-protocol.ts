@@ -4,6 +4,8 @@
 // W2  What a worker reports is its use whatever the status; an answer without a report used nothing;
 //     no answer means that the use is unknown, but for a connection that was never made.
 // W3  200 with `status: failure` is final unless it says `retryable: true`.
+// W4  A 429 closes what the call was about until Retry-After; so does a 503 whose problem type says that the provider
+//     serves less for the time (IETF's draft of RateLimit fields, section on problem types).
 
 import { createHash } from 'node:crypto'
 import { Agent, fetch } from 'undici'
@@ -12,7 +14,7 @@ import type { WorkerCall } from '../domain/admission.ts'
 import type { Json } from '../domain/failure.ts'
 import { parseUsd } from '../domain/money.ts'
 import type { Use } from '../domain/report.ts'
-import { toldLimits, type ToldLimit } from './rate-limit-headers.ts'
+import { retryAfterMs, toldLimits, type ToldLimit } from './rate-limit-headers.ts'
 
 export type WorkerAnswer =
   | {
@@ -28,7 +30,7 @@ export type WorkerAnswer =
       readonly detail: string
       readonly use: Use
       readonly retryAfterMs: number | null
-      /** The worker passed a provider's 429 on: its resources are closed until then. */
+      /** The worker passed a provider's refusal on: its resources are closed until then (W4). */
       readonly isThrottled: boolean
     }
 
@@ -55,6 +57,8 @@ const report = z.object({
     .refine((text) => parseUsd(text) !== null, 'not a decimal string of USD')
     .nullish(),
   error: z.unknown().optional(),
+  /** Of problem details (RFC 9457), as providers tell them. */
+  type: z.string().nullish(),
   retryable: z.boolean().nullish(),
 })
 
@@ -66,6 +70,7 @@ const answer = report.extend({
 
 const ANSWER_BYTES_MAX = 1_000_000
 const RETRYABLE_STATUS: ReadonlySet<number> = new Set([408, 425, 429])
+const REDUCED_CAPACITY = 'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity'
 const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -162,7 +167,9 @@ export function interpret(status: number, text: string, retryAfterMs: number | n
   const told = parsed.success ? errorText(parsed.data.error) : null
   const detail = `the worker answered ${status}${told === null ? '' : `: ${told}`}`
   if (status >= 500 || RETRYABLE_STATUS.has(status)) {
-    return { kind: 'retryable', detail, use, retryAfterMs, isThrottled: status === 429 }
+    const type = parsed.success ? parsed.data.type : null
+    const isThrottled = status === 429 || (status === 503 && type === REDUCED_CAPACITY)
+    return { kind: 'retryable', detail, use, retryAfterMs, isThrottled }
   }
   return { kind: 'answered', status: 'failure', output: null, use, error: detail }
 }
@@ -194,14 +201,6 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-/** Seconds or an HTTP date (RFC 9110, 10.2.3), as milliseconds from now; null where it is neither. */
-export function retryAfterMs(header: string | null, nowMs = Date.now()): number | null {
-  if (header === null) return null
-  if (/^\d+(\.\d+)?$/.test(header)) return Math.ceil(Number(header) * 1_000)
-  const atMs = Date.parse(header)
-  return Number.isNaN(atMs) ? null : Math.max(0, atMs - nowMs)
 }
 
 function errorCode(error: unknown): string | null {

@@ -10,7 +10,7 @@ import type { LimiterOperation, WorkerResult } from '../workflows/messages.ts'
 
 export type ApiContext = {
   readonly sql: Sql
-  readonly announcements: Pick<Announcements, 'waitFor'>
+  readonly announcements: Pick<Announcements, 'waitFor' | 'waitAfter'>
   readonly operations: OperationsEdge
   readonly temporal: TemporalEdge
   readonly tokens: Pick<TokenCounter, 'countAsked'>

@@ -2,7 +2,7 @@
 //
 // L1  What the ledger has booked and the limiter has not confirmed is told to it again when the release is repeated.
 
-import { readRequest } from '../activities/ledger/read-request.ts'
+import { readBrief } from '../activities/ledger/read-request.ts'
 import { release as releaseInLedger, type Release, type Released } from '../activities/ledger/release.ts'
 import { reservationKey } from '../domain/admission.ts'
 import type { Demand } from '../domain/resource.ts'
@@ -31,17 +31,19 @@ async function settle(
   requestId: string,
   { generation, settled, replayed }: Extract<Released, { kind: 'settled' }>,
 ): Promise<Left> {
-  const told = async () => (await readRequest(context.sql, requestId, nowMs(context)))?.leftUnits ?? null
+  const told = async () => (await readBrief(context.sql, requestId, nowMs(context)))?.leftUnits ?? null
   if (replayed) {
     const before = await told()
     if (before !== null) return before
   }
   const id = reservationKey(requestId, generation)
-  await overTemporal(() => context.operations.send({ kind: 'settle', id, actual: settled }), requestId)
-  return (
-    (await context.announcements.waitFor(requestId, told, LEFT_TIMEOUT_MS)) ??
-    (await leftInView(context, settled))
-  )
+  const act = () =>
+    overTemporal(() => context.operations.send({ kind: 'settle', id, actual: settled }), requestId)
+  const left = await context.announcements.waitAfter(requestId, act, {
+    read: told,
+    timeoutMs: LEFT_TIMEOUT_MS,
+  })
+  return left ?? (await leftInView(context, settled))
 }
 
 /** The limiter takes its time: as far as its published state knows. */

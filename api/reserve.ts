@@ -4,7 +4,7 @@
 //     limiter knows its own ids, twice is once.
 
 import { admit } from '../activities/ledger/admit.ts'
-import { readRequest, type RequestRecord } from '../activities/ledger/read-request.ts'
+import { readBrief, type RequestBrief } from '../activities/ledger/read-request.ts'
 import { reserveOperation } from '../activities/request-activities.ts'
 import type { Plan } from '../domain/admission.ts'
 import type { ReservationAsk } from '../domain/ask.ts'
@@ -36,21 +36,23 @@ export async function reserve(context: ApiContext, ask: ReservationAsk): Promise
   }
 }
 
-async function limitersWord(context: ApiContext, plan: Plan): Promise<RequestRecord> {
+async function limitersWord(context: ApiContext, plan: Plan): Promise<RequestBrief> {
   const { requestId } = plan
-  await overTemporal(() => context.operations.send(reserveOperation(plan)), requestId)
-  const record = await decided(context, requestId, () => answered(context, requestId))
+  const record = await decided(context, requestId, {
+    act: () => overTemporal(() => context.operations.send(reserveOperation(plan)), requestId),
+    read: () => answered(context, requestId),
+  })
   if (record !== null) return grantedOrThrow(record)
   throw unavailable('the limiter has not answered yet; the same id may be sent again', { requestId })
 }
 
 /** The reservation once the limiter has placed, granted or ended it. */
-async function answered(context: ApiContext, id: string): Promise<RequestRecord | null> {
-  const record = await readRequest(context.sql, id, nowMs(context))
+async function answered(context: ApiContext, id: string): Promise<RequestBrief | null> {
+  const record = await readBrief(context.sql, id, nowMs(context))
   return record !== null && (record.state !== 'waiting' || record.position !== null) ? record : null
 }
 
-function grantedOrThrow(record: RequestRecord): RequestRecord {
+function grantedOrThrow(record: RequestBrief): RequestBrief {
   if (record.refusal !== null) throw problemOf(record.refusal, record.id)
   return record
 }

@@ -2,14 +2,14 @@
 
 import { reservationKey } from '../domain/admission.ts'
 import { isFinal } from '../domain/request.ts'
-import { readRequest, type RequestRecord } from '../activities/ledger/read-request.ts'
+import { readBrief, type RequestBrief } from '../activities/ledger/read-request.ts'
 import { settleExecution } from '../activities/ledger/settle-execution.ts'
 import { nowMs, type ApiContext } from './context.ts'
 import { overTemporal } from './faults.ts'
 import { decided } from './wait.ts'
 
 /** Asks a request to stop; resolves when that is durable, not when it has stopped. */
-export async function askToStop(context: ApiContext, record: RequestRecord): Promise<void> {
+export async function askToStop(context: ApiContext, record: RequestBrief): Promise<void> {
   const { operations, temporal } = context
   const id = reservationKey(record.id, record.generation)
   await overTemporal(async () => {
@@ -19,12 +19,14 @@ export async function askToStop(context: ApiContext, record: RequestRecord): Pro
 }
 
 /** A waiting request after it was asked to stop: ended, or granted in the same moment; null where that takes too long. */
-export async function stopWaiting(context: ApiContext, record: RequestRecord): Promise<RequestRecord | null> {
-  await askToStop(context, record)
-  return await decided(context, record.id, async () => {
-    const after = await readRequest(context.sql, record.id, nowMs(context))
-    if (after === null || isFinal(after.state)) return after
-    return record.kind === 'reservation' && after.state === 'granted' ? after : null
+export async function stopWaiting(context: ApiContext, record: RequestBrief): Promise<RequestBrief | null> {
+  return await decided(context, record.id, {
+    act: () => askToStop(context, record),
+    read: async () => {
+      const after = await readBrief(context.sql, record.id, nowMs(context))
+      if (after === null || isFinal(after.state)) return after
+      return record.kind === 'reservation' && after.state === 'granted' ? after : null
+    },
   })
 }
 

@@ -4,14 +4,14 @@
 // S2  Nothing is answered before the ledger has it: what is told is there.
 
 import { readClient } from '../activities/ledger/read-config.ts'
-import { readRequest, type RequestRecord } from '../activities/ledger/read-request.ts'
+import { readBrief, type RequestBrief } from '../activities/ledger/read-request.ts'
 import type { ExecutionAsk } from '../domain/ask.ts'
 import { DECISION_TIMEOUT_MS, nowMs, type ApiContext } from './context.ts'
 import { overTemporal } from './faults.ts'
 import { mismatch } from './idempotency.ts'
 import { problemOf, unavailable } from './problem.ts'
 
-export type Submitted = { readonly record: RequestRecord; readonly isReplay: boolean }
+export type Submitted = { readonly record: RequestBrief; readonly isReplay: boolean }
 
 /** The workflow of an earlier, refused try may be about to end when the id is tried again: started again this often. */
 const RESTART_EVERY_MS = 500
@@ -20,7 +20,7 @@ const RESTART_EVERY_MS = 500
 export async function submit(context: ApiContext, ask: ExecutionAsk): Promise<Submitted> {
   const { sql } = context
   const [before, client] = await Promise.all([
-    readRequest(sql, ask.id, nowMs(context)),
+    readBrief(sql, ask.id, nowMs(context)),
     readClient(sql, ask.clientId),
   ])
   if (before !== null && before.state !== 'refused') {
@@ -40,15 +40,15 @@ async function start(
   context: ApiContext,
   ask: ExecutionAsk,
   { tier, after }: { readonly tier: string; readonly after: number },
-): Promise<RequestRecord> {
+): Promise<RequestBrief> {
   const { sql, announcements, temporal, decisionTimeoutMs = DECISION_TIMEOUT_MS } = context
   const judged = async () => {
-    const record = await readRequest(sql, ask.id, nowMs(context))
+    const record = await readBrief(sql, ask.id, nowMs(context))
     return record !== null && record.generation > after ? record : null
   }
   for (let waitedMs = 0; waitedMs < decisionTimeoutMs; waitedMs += RESTART_EVERY_MS) {
-    await overTemporal(() => temporal.startRequest(ask, tier), ask.id)
-    const record = await announcements.waitFor(ask.id, judged, RESTART_EVERY_MS)
+    const act = () => overTemporal(() => temporal.startRequest(ask, tier), ask.id)
+    const record = await announcements.waitAfter(ask.id, act, { read: judged, timeoutMs: RESTART_EVERY_MS })
     if (record !== null) return record
   }
   throw unavailable('the request was started but is not admitted yet; the same id may be sent again', {
@@ -56,6 +56,6 @@ async function start(
   })
 }
 
-function isSame(record: RequestRecord, ask: ExecutionAsk): boolean {
+function isSame(record: RequestBrief, ask: ExecutionAsk): boolean {
   return record.kind === ask.kind && record.bodyHash === ask.bodyHash
 }

@@ -11,11 +11,12 @@ export function preferredWaitMs(request: Request): number {
   return seconds === undefined ? 0 : Math.min(PREFER_WAIT_S_MAX, Number(seconds)) * 1_000
 }
 
-/** What `read` gives as soon as it gives something; null where that takes too long. */
+/** What `read` gives as soon as it gives something after `act`; null where that takes too long. */
 export async function decided<T>(
   context: ApiContext,
   id: string,
-  read: () => Promise<T | null>,
+  { act, read }: { readonly act: () => Promise<void>; readonly read: () => Promise<T | null> },
 ): Promise<T | null> {
-  return await context.announcements.waitFor(id, read, context.decisionTimeoutMs ?? DECISION_TIMEOUT_MS)
+  const timeoutMs = context.decisionTimeoutMs ?? DECISION_TIMEOUT_MS
+  return await context.announcements.waitAfter(id, act, { read, timeoutMs })
 }

@@ -8,6 +8,8 @@
 // B5  A reset is nothing that runs: each period has its own balance, and use stays in the period of its hold.
 // B6  A rolling budget has one period. Of its use, that of the slices in the window counts; open holds count however
 //     old they are. Use belongs to the slice in which its request was admitted, as it belongs to the period of its hold.
+// B7  The surcharge of a rolling budget is not booked: it is that of the use that counts, and leaves with it. Once that
+//     use is back within the amount, the next crossing has a grace of its own.
 
 import { periodEnd, periodStart, sliceLeaves, sliceStart } from './calendar.ts'
 import { decimalUnits } from './money.ts'
@@ -55,12 +57,14 @@ export type Balance = {
   readonly used: number
   /** What soft use above the amount costs on top. */
   readonly surcharge: number
-  /** When the charge first went above the amount. */
+  /** When the charge went above the amount: for the first time, or of a rolling budget the last one. */
   readonly crossedAtMs: number | null
   /** What was carved out of other budgets for this one, 0 once its scope has ended; null: it is no carve-out. */
   readonly carved: number | null
   /** The highest threshold that was told, in percent. */
   readonly toldPercent: number
+  /** When the first one of them was told; null: none was. */
+  readonly toldAtMs: number | null
 }
 
 export const EMPTY_BALANCE: Balance = {
@@ -70,6 +74,7 @@ export const EMPTY_BALANCE: Balance = {
   crossedAtMs: null,
   carved: null,
   toldPercent: 0,
+  toldAtMs: null,
 }
 
 export type Span = { readonly startMs: number; readonly endMs: number | null }
@@ -110,11 +115,19 @@ export function remainingOf(budget: Pick<Budget, 'amount'>, balance: Balance): n
   return sizeOf(budget, balance) - chargedOf(balance) - balance.held
 }
 
+/** The balance of a rolling budget whose `used` is what counts now (B7); any other is what it is. */
+export function measured(budget: Budget, balance: Balance): Balance {
+  if (budget.period !== 'rolling') return balance
+  const unitsOver = Math.max(0, balance.used - budget.amount)
+  const crossedAtMs = unitsOver === 0 ? null : balance.crossedAtMs
+  return { ...balance, surcharge: surchargeOn(budget, unitsOver), crossedAtMs }
+}
+
 export type HoldTaken =
   | { readonly kind: 'held'; readonly amount: number }
   | { readonly kind: 'exceeded'; readonly needed: number; readonly remaining: number }
 
-/** What a hold of `units` takes of the budget, or why it does not fit. Nothing is needed for 0 units. */
+/** What a hold of `units` takes of the budget, or why it does not fit; of a rolling one as it is `measured`. Nothing is needed for 0 units. */
 export function holdOf(budget: Budget, balance: Balance, units: number, atMs: number): HoldTaken {
   const remaining = remainingOf(budget, balance)
   const over = Math.min(units, Math.max(0, units - remaining))
@@ -124,8 +137,9 @@ export function holdOf(budget: Budget, balance: Balance, units: number, atMs: nu
   return { kind: 'exceeded', needed, remaining }
 }
 
-/** What `units` more (or less, where negative) change of the surcharge (B4). */
+/** What `units` more (or less, where negative) change of the surcharge that is booked (B4, B7). */
 export function surchargeOf(budget: Budget, balance: Balance, units: number): number {
+  if (budget.period === 'rolling') return 0
   const before = surchargeOn(budget, Math.max(0, balance.used - budget.amount))
   const after = surchargeOn(budget, Math.max(0, balance.used + units - budget.amount))
   return Math.max(after - before, -balance.surcharge)

@@ -6,7 +6,16 @@
 // H3  A client whose tier has a monthly budget and who has none of its own has the tier's, hard.
 
 import { budgetExceeded, dailyRequestsUsed } from './refusals.ts'
-import { EMPTY_BALANCE, USD_UNIT, holdOf, remainingOf, spanOf, type Balance, type Budget } from './budget.ts'
+import {
+  EMPTY_BALANCE,
+  USD_UNIT,
+  holdOf,
+  measured,
+  remainingOf,
+  spanOf,
+  type Balance,
+  type Budget,
+} from './budget.ts'
 import { burnOrder, drawHold, isAlive, type Credit, type Draw, type Source } from './credit.ts'
 import { periodEnd } from './calendar.ts'
 import type { Client } from './client.ts'
@@ -56,7 +65,7 @@ export type Holds<B extends Budget> =
   | { readonly kind: 'refused'; readonly refusal: Refusal; readonly by: B }
 
 export type Claim<B extends Budget> = {
-  /** In path order, with the balance of the period that holds `atMs`; null: the period is new. */
+  /** In path order, with the balance of the period that holds `atMs`, of a window what counts; null: it is new. */
   readonly budgets: readonly (readonly [
     budget: B,
     balance: Balance | null,
@@ -71,7 +80,7 @@ export type Claim<B extends Budget> = {
 export function takeHolds<B extends Budget>({ budgets, demand, costNanoUsd, atMs }: Claim<B>): Holds<B> {
   const holds: HeldBudget<B>[] = []
   for (const [budget, kept, credits = []] of budgets) {
-    const balance = kept ?? EMPTY_BALANCE
+    const balance = measured(budget, kept ?? EMPTY_BALANCE)
     const sources = creditSources(credits, atMs)
     const own = remainingOf(budget, balance)
     const drawn = drawHold(own, sources, needOfBudget(budget, demand, costNanoUsd))

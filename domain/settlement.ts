@@ -6,7 +6,15 @@
 // S4  Holds are given back whole, in the step that books the use.
 // S5  Use is drawn from a budget's own amount and from its credits as credit.ts says; a surcharge is the own amount's.
 
-import { USD_UNIT, chargedOf, remainingOf, surchargeOf, type Balance, type Budget } from './budget.ts'
+import {
+  USD_UNIT,
+  chargedOf,
+  measured,
+  remainingOf,
+  surchargeOf,
+  type Balance,
+  type Budget,
+} from './budget.ts'
 import { withBalance, type Above, type Balances } from './carve-out.ts'
 import { afterDraw, burnOrder, drawUse, isAlive, type Credit, type Source } from './credit.ts'
 import { ZERO_USD, subtractUsd, type NanoUsd } from './money.ts'
@@ -115,6 +123,8 @@ export type ChargedHold = {
   readonly open: number
   /** Null: on the budget's own amount. */
   readonly credit: ChargedCredit | null
+  /** Of a rolling budget, what was used then has left the window; left out: it has not. */
+  readonly hasLeft?: boolean
 }
 
 export type ChargedCredit = Credit & {
@@ -138,7 +148,7 @@ export const NO_ATTEMPT = 0
 type Bill = {
   readonly holds: readonly ChargedHold[]
   readonly bookings: readonly Booking[]
-  /** By key; not changed. */
+  /** By key, those of rolling budgets as they are `measured`; not changed. */
   readonly balances: Balances
   readonly atMs: number
 }
@@ -219,7 +229,7 @@ export function chargeInTurn<H extends ChargedHold>({
     return charge({ holds, bookings, balances: next, atMs }).map((one) => {
       const hold = holdOf.get(one.key)
       if (hold === undefined) throw new Error(`no hold of ${one.key}`)
-      const after = charged(balanceOf(next, one.key), one, hold.budget.amount, atMs)
+      const after = charged(balanceOf(next, one.key), one, hold, atMs)
       next = withBalance(next, above, one.key, after)
       return { hold, charge: one }
     })
@@ -227,15 +237,20 @@ export function chargeInTurn<H extends ChargedHold>({
   return { charges, balances: next }
 }
 
-/** A balance after a charge; the first charge above the amount is remembered. */
-function charged(balance: Balance, { held, used, surcharge }: Charge, amount: number, atMs: number): Balance {
-  const after = {
+/** A balance after a charge; the charge that goes above the amount is remembered. */
+function charged(
+  balance: Balance,
+  { held, used, surcharge }: Charge,
+  { budget, hasLeft = false }: ChargedHold,
+  atMs: number,
+): Balance {
+  const after = measured(budget, {
     ...balance,
     held: balance.held + held,
-    used: balance.used + used,
+    used: balance.used + (hasLeft ? 0 : used),
     surcharge: balance.surcharge + surcharge,
-  }
-  const crossedAtMs = balance.crossedAtMs ?? (chargedOf(after) > amount ? atMs : null)
+  })
+  const crossedAtMs = after.crossedAtMs ?? (chargedOf(after) > budget.amount ? atMs : null)
   return { ...after, crossedAtMs }
 }
 

@@ -11,6 +11,7 @@ import { noExperience, type Experience } from './experience.ts'
 import { needOf, type Meter } from './limits/meter.ts'
 import { carryOver, keptOf, type Kept } from './limits/open.ts'
 import { slowestRate, type Terms } from './order/credit.ts'
+import { pacesOf, type Pace } from './order/fairness.ts'
 import { newShare, type Share } from './order/guaranteed.ts'
 import { openLoans, openPools, type LoanPool, type Pool } from './pool.ts'
 
@@ -27,6 +28,7 @@ export type Account = {
   inFlight: number
   unitsInFlight: number
   share: Share
+  readonly paces: readonly Pace[]
   /** By index, the size that the provider tells of a limit where that is not what is configured. */
   readonly observed: Map<number, number>
   experience: Experience
@@ -49,6 +51,7 @@ export function openAccount(
     inFlight: 0,
     unitsInFlight: 0,
     share: newShare(termsOf(resource, pools), countsUnits(pools)),
+    paces: pacesOf(resource.limits),
     observed: new Map(),
     experience: noExperience(),
   }
@@ -116,6 +119,23 @@ export function poolOf({ pools, loans }: Account, name: string): Pool | undefine
 /** Charges a reservation of `units`. */
 export function charge(pool: Pool | undefined, units: number, atMs: number): void {
   for (const meter of pool?.meters ?? []) if (meter.kind === 'rate') meter.charge(needOf(meter, units), atMs)
+}
+
+/** Charges a pool with more than it has left, and the other pools with what it is short of: they never admit more together. */
+export function chargeBeyond({ pools }: Account, pool: Pool, units: number, atMs: number): void {
+  for (const [index, meter] of pool.meters.entries()) {
+    if (meter.kind !== 'rate') continue
+    const need = needOf(meter, units)
+    let short = need - Math.min(need, Math.max(0, meter.available(atMs)))
+    meter.charge(need, atMs)
+    for (const { meters } of pools) {
+      const other = meters[index]
+      if (other === meter || other?.kind !== 'rate') continue
+      const lent = Math.min(short, Math.max(0, other.available(atMs)))
+      if (lent > 0) other.charge(lent, atMs)
+      short -= lent
+    }
+  }
 }
 
 /** Charges what a reservation used beyond what is booked; it stays one reservation. */

@@ -22,6 +22,10 @@ export function unitsIn(demand: Demand, resourceId: string): number {
   return 0
 }
 
+export function isSame(a: Demand, b: Demand): boolean {
+  return a === b || (a.length === b.length && b.every(([id, units]) => unitsIn(a, id) === units))
+}
+
 /** Of every resource that one of the two names, the more. */
 export function larger(a: Demand, b: Demand): Demand {
   const onlyInB = b.filter(([id]) => !a.some(([other]) => other === id))

@@ -209,9 +209,11 @@ function claim({ claims }: Pass, pool: Pool, made: Claim): void {
 }
 
 function grantHead(pass: Pass, head: Waiting, pools: readonly Pool[]): void {
-  const { accounts } = head.lane.shape
-  for (const account of accounts) chargeEarly(pass, account, head)
-  dropClaims(pass, head)
+  const { accounts, pools: mayUse } = head.lane.shape
+  if (pass.claims.size > 0) {
+    for (const account of accounts) chargeEarly(pass, account, head)
+    for (const some of mayUse) for (const pool of some) dropClaim(pass, pool, head)
+  }
   pass.grants.push(grant(pass.state, head, pools))
   for (const account of accounts) noteDue(pass, account)
 }
@@ -219,10 +221,8 @@ function grantHead(pass: Pass, head: Waiting, pools: readonly Pool[]): void {
 /** D9. */
 function chargeEarly({ state, claims }: Pass, account: Account, head: Waiting): void {
   const [shared] = account.pools
-  const isNext =
-    shared !== undefined &&
-    (claims.get(shared) ?? NO_CLAIMS).some(({ kind, by }) => kind === 'next' && by === head)
-  if (!isNext) return
+  const made = shared && claims.get(shared)
+  if (made?.some(({ kind, by }) => kind === 'next' && by === head) !== true) return
   const { tier, client } = head.lane
   const queue = tierQueueOf(account.share, tier)
   const due = { queue, flow: flowOf(queue, client.id), head, units: unitsOn(account, head) }
@@ -230,12 +230,13 @@ function chargeEarly({ state, claims }: Pass, account: Account, head: Waiting): 
 }
 
 /** D7. */
-function dropClaims(pass: Pass, head: Waiting): void {
-  for (const pool of head.lane.shape.pools.flat()) {
-    const claims = pass.claims.get(pool) ?? NO_CLAIMS
-    const others = claims.filter(({ by }) => by !== head)
-    if (others.length < claims.length) pass.claims.set(pool, others)
-  }
+function dropClaim({ claims }: Pass, pool: Pool, head: Waiting): void {
+  const known = claims.get(pool)
+  if (known?.some(({ by }) => by === head) !== true) return
+  claims.set(
+    pool,
+    known.filter(({ by }) => by !== head),
+  )
 }
 
 /** D2, D4. */
@@ -246,6 +247,7 @@ function reserveFor(pass: Pass, head: Waiting, verdict: Blocked): void {
   pass.blocked += 1
   if (startAtMs === null) return
   wakeAt(state, startAtMs)
+  wakeAt(state, verdict.changesMs)
   wakeAt(state, movesAtMs(pools, head.demand, { startAtMs, trial: trialOf(pass, head) }))
   for (const [at, pool] of pools.entries()) {
     claim(pass, pool, { kind: 'best', by: head, units: head.demand[at]?.[1] ?? 0, startAtMs, isHeldByClaims })

@@ -47,7 +47,7 @@ export type Rejection =
       readonly size: number
     }
   | { readonly reason: 'unknown-resource'; readonly resourceId: string }
-  /** As many wait for the resource as may: `size` is its `maxQueue`. */
+  /** As many wait for the resource as may: `size` is its `maxQueue`; or `size` of all wait or run, and the state is full. */
   | {
       readonly reason: 'queue-full'
       readonly resourceId: string

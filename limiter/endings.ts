@@ -2,19 +2,20 @@
 //
 // E1  An ending is remembered for ENDINGS_KEPT_MS at least, and two GENERATION_MS more at most.
 // E2  A cancel that comes before its reserve is an ending too: the reserve finds it and is void.
-// E3  Only where more than ENDINGS_MAX are remembered, the oldest generation goes early, so that the state stays what a
-//     continued run can be given. A repeat of what it held is then judged as new; the ledger, which knows every
-//     reservation for good, refuses its grant.
+// E3  Only where they take more than ENDINGS_BYTES_MAX, or more than is left for them (BY2), the oldest generation goes
+//     early, so that the state stays what a continued run can be given. A repeat of what it held is then judged as new;
+//     the ledger, which knows every reservation for good, refuses its grant.
 
 import type { Demand } from '../domain/resource.ts'
 import { pack, unpack } from './packed-id.ts'
+import { endingBytes } from './plain-bytes.ts'
 
 export const ENDINGS_KEPT_MS = 600_000
-/** About 40 bytes each: half of the 2 MiB that Temporal lets a continued run be given. */
-export const ENDINGS_MAX = 25_000
-/** A generation takes up endings for so long, and so many. */
+/** Half of the 2 MiB that Temporal lets a continued run be given: some 37,000 with UUIDs. */
+export const ENDINGS_BYTES_MAX = 1_048_576
+/** A generation takes up endings for so long, and of so many bytes. */
 const GENERATION_MS = ENDINGS_KEPT_MS / 4
-const GENERATION_SIZE_MAX = ENDINGS_MAX / 5
+const GENERATION_BYTES_MAX = Math.floor(ENDINGS_BYTES_MAX / 5)
 /** What it took up last is old enough then. */
 const KEPT_SINCE_MS = ENDINGS_KEPT_MS + GENERATION_MS
 
@@ -32,10 +33,10 @@ export type Ending =
       readonly clientId: string
     }
 
-type Generation = { readonly sinceMs: number; readonly endings: Map<string, Ending> }
+type Generation = { readonly sinceMs: number; readonly endings: Map<string, Ending>; bytes: number }
 
-/** The newest generation first. */
-export type Endings = { generations: readonly Generation[] }
+/** The newest generation first; `roomBytes` is what is left for all of them. */
+export type Endings = { generations: readonly Generation[]; bytes: number; roomBytes: number }
 
 export const CANCELLED: Ending = { kind: 'cancelled' }
 export const TIMED_OUT: Ending = { kind: 'timed-out' }
@@ -43,7 +44,7 @@ export const SETTLED: Ending = { kind: 'settled', late: false }
 export const SETTLED_LATE: Ending = { kind: 'settled', late: true }
 
 export function noEndings(): Endings {
-  return { generations: [] }
+  return { generations: [], bytes: 0, roomBytes: ENDINGS_BYTES_MAX }
 }
 
 export function endingOf({ generations }: Endings, id: string): Ending | undefined {
@@ -55,20 +56,40 @@ export function endingOf({ generations }: Endings, id: string): Ending | undefin
 }
 
 export function remember(state: Endings, id: string, ending: Ending, nowMs: number): void {
-  const [newest] = state.generations
-  if (newest !== undefined && isOpen(newest, nowMs)) {
-    // Last changed, last told: the order in the plain form is the order of endings.
-    newest.endings.delete(id)
-    newest.endings.set(id, ending)
-    return
+  const bytes = endingBytes(id, ending)
+  let [newest] = state.generations
+  if (newest === undefined || !isOpen(newest, bytes, nowMs)) {
+    newest = { sinceMs: nowMs, endings: new Map(), bytes: 0 }
+    state.generations = [newest, ...state.generations]
   }
-  while (countOf(state) > ENDINGS_MAX - GENERATION_SIZE_MAX)
-    state.generations = state.generations.slice(0, -1)
-  state.generations = [{ sinceMs: nowMs, endings: new Map([[id, ending]]) }, ...state.generations]
+  // Last changed, last told: the order in the plain form is the order of endings.
+  const known = newest.endings.get(id)
+  newest.endings.delete(id)
+  newest.endings.set(id, ending)
+  const more = bytes - (known === undefined ? 0 : endingBytes(id, known))
+  newest.bytes += more
+  state.bytes += more
+  dropEarly(state)
 }
 
-function isOpen({ sinceMs, endings }: Generation, nowMs: number): boolean {
-  return nowMs - sinceMs < GENERATION_MS && endings.size < GENERATION_SIZE_MAX
+function isOpen({ sinceMs, bytes }: Generation, more: number, nowMs: number): boolean {
+  return nowMs - sinceMs < GENERATION_MS && bytes + more <= GENERATION_BYTES_MAX
+}
+
+/** So much is left for them from now on (E3). */
+export function leaveRoom(state: Endings, roomBytes: number): void {
+  state.roomBytes = Math.min(ENDINGS_BYTES_MAX, roomBytes)
+  dropEarly(state)
+}
+
+function dropEarly(state: Endings): void {
+  while (state.bytes > state.roomBytes && state.generations.length > 1)
+    keep(state, state.generations.slice(0, -1))
+}
+
+function keep(state: Endings, generations: readonly Generation[]): void {
+  state.generations = generations
+  state.bytes = generations.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 export function countOf({ generations }: Endings): number {
@@ -79,7 +100,10 @@ export function countOf({ generations }: Endings): number {
 export function forgetOld(state: Endings, nowMs: number): void {
   const oldest = state.generations.at(-1)
   if (oldest === undefined || nowMs - oldest.sinceMs < KEPT_SINCE_MS) return
-  state.generations = state.generations.filter(({ sinceMs }) => nowMs - sinceMs < KEPT_SINCE_MS)
+  keep(
+    state,
+    state.generations.filter(({ sinceMs }) => nowMs - sinceMs < KEPT_SINCE_MS),
+  )
 }
 
 /** Plain form of a generation: ids by what became of them. */
@@ -108,7 +132,9 @@ export function encodeEndings({ generations }: Endings): EndingsTuple {
 }
 
 export function decodeEndings(tuples: EndingsTuple): Endings {
-  return { generations: tuples.map(decodeGeneration) }
+  const state = noEndings()
+  keep(state, tuples.map(decodeGeneration))
+  return state
 }
 
 function encodeGeneration({ sinceMs, endings }: Generation): GenerationTuple {
@@ -155,5 +181,6 @@ function decodeGeneration([
   for (const [id, grantedAtMs, clientId, demand, pools, booked] of expired) {
     endings.set(unpack(id), { kind: 'lease-expired', grantedAtMs, clientId, demand, pools, booked })
   }
-  return { sinceMs, endings }
+  const bytes = [...endings].reduce((sum, [id, ending]) => sum + endingBytes(id, ending), 0)
+  return { sinceMs, endings, bytes }
 }

@@ -3,7 +3,7 @@
 // T1  A grant charges every resource of the demand, at the decision's time, and leaves the queue in the same step.
 // T2  `startBy` is the grant plus the largest J of its resources, never after the lease's end; without J it is that.
 
-import type { Demand, Resource } from '../domain/resource.ts'
+import type { Demand } from '../domain/resource.ts'
 import {
   charge,
   freeSlots,
@@ -15,14 +15,15 @@ import {
   type Lease,
 } from './account.ts'
 import { unitsIn } from './amounts.ts'
-import type { LimiterState } from './book.ts'
+import { weigh, type LimiterState } from './book.ts'
 import { learnHold, learnWait } from './experience.ts'
-import { isAtCap } from './client.ts'
+import { clientOf, isAtCap, type Client } from './client.ts'
 import { costOf, serve } from './order/fairness.ts'
 import { earn } from './order/credit.ts'
 import { noPlace } from './order/heap.ts'
+import { leaseBytes } from './plain-bytes.ts'
 import type { Pool } from './pool.ts'
-import { changeCap, clientOf, dequeue, noteCap, refreshPoints } from './queue.ts'
+import { changeCap, leaveQueue, noteCap, refreshPoints } from './queue.ts'
 import type { Granted, Waiting } from './reservation.ts'
 
 /** Grants it from the pools that were found for it, one by resource. */
@@ -47,13 +48,17 @@ export function grant(state: LimiterState, waiting: Waiting, pools: readonly Poo
     leasePlace: noPlace(),
   }
   learnFrom(state, waiting)
-  dequeue(state, waiting)
-  for (const { account, pool, reserved } of holdingsOf(state, granted)) {
+  leaveQueue(state, waiting)
+  for (const [at, pool] of pools.entries()) {
+    const account = shape.accounts[at]
+    const reserved = waiting.demand[at]?.[1] ?? 0
+    if (account === undefined) continue
     charge(pool, reserved, nowMs)
     earn(account.share.credit, sharedUnits(account, reserved), account.share.terms)
+    countLease({ account, pool, reserved }, granted)
   }
-  beginLease(state, granted)
-  serveClient(state, client.id, granted.demand, [])
+  hold(state, client, granted)
+  addServed(state, client, costOf(granted.demand, state.accounts))
   return granted
 }
 
@@ -70,8 +75,12 @@ function learnFrom(
 /** Counts a lease on its resources and its client; also when a snapshot is taken over. */
 export function beginLease(state: LimiterState, granted: Granted): void {
   for (const holding of holdingsOf(state, granted)) countLease(holding, granted)
-  const client = clientOf(state, granted.clientId)
+  hold(state, clientOf(state, granted.clientId), granted)
+}
+
+function hold(state: LimiterState, client: Client, granted: Granted): void {
   client.inFlight += 1
+  weigh(state, leaseBytes(granted))
   noteCap(state, client)
   state.leases.put(granted)
   state.reservations.set(granted.id, granted)
@@ -94,6 +103,7 @@ export function endLease(state: LimiterState, granted: Granted): void {
   const client = clientOf(state, granted.clientId)
   const wasCapped = isAtCap(client)
   client.inFlight -= 1
+  weigh(state, -leaseBytes(granted))
   if (wasCapped) changeCap(state, client)
   state.leases.remove(granted)
   state.reservations.delete(granted.id)
@@ -127,8 +137,10 @@ export function leaseOf(granted: Granted, { resource }: Account): Lease {
 
 /** Adds to what the client was served: the cost of `more`, less the cost of `less`. */
 export function serveClient(state: LimiterState, clientId: string, more: Demand, less: Demand): void {
-  const client = clientOf(state, clientId)
-  const resourceOf = (id: string): Resource | undefined => state.accounts.get(id)?.resource
-  client.served = serve(client.served, costOf(more, resourceOf) - costOf(less, resourceOf), state.epoch)
+  addServed(state, clientOf(state, clientId), costOf(more, state.accounts) - costOf(less, state.accounts))
+}
+
+function addServed(state: LimiterState, client: Client, cost: number): void {
+  client.served = serve(client.served, cost, state.epoch)
   refreshPoints(state, client)
 }

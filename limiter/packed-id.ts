@@ -22,6 +22,12 @@ export function pack(id: string): string {
   return packed + id.slice(UUID_LENGTH)
 }
 
+/** Characters of the id as it is packed. */
+export function packedLength(id: string): number {
+  if (UUID.test(id)) return id.length - UUID_LENGTH + 1 + PACKED_LENGTH
+  return id.length + (id.startsWith(PACKED) ? 1 : 0)
+}
+
 export function unpack(packed: string): string {
   if (!packed.startsWith(PACKED)) return packed
   if (packed.startsWith(PACKED, 1)) return packed.slice(1)

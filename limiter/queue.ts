@@ -6,8 +6,8 @@ import { canAdmit, loansFor, poolsFor, type Asker } from '../domain/pool.ts'
 import { FAIRNESS_POINTS_MAX, type Urgency } from '../domain/priority.ts'
 import type { Demand } from '../domain/resource.ts'
 import type { Account } from './account.ts'
-import type { LimiterState } from './book.ts'
-import { CLIENTS_MAX, isAtCap, isIdle, newClient, type Client } from './client.ts'
+import { weigh, type LimiterState } from './book.ts'
+import { clientOf, forgetClient, isAtCap, isIdle, type Client } from './client.ts'
 import type { Blocking } from './effect.ts'
 import { startClock } from './order/credit.ts'
 import { noPlace } from './order/heap.ts'
@@ -30,6 +30,7 @@ import {
 } from './order/lane.ts'
 import type { Want } from './order/judge.ts'
 import { isStarvingAt } from './order/score.ts'
+import { laneBytesOf, memberBytes } from './plain-bytes.ts'
 import { countWaiting, type Pool } from './pool.ts'
 import type { Waiting } from './reservation.ts'
 
@@ -69,6 +70,7 @@ export function enqueue(state: LimiterState, entry: Entry): Waiting {
     deadlinePlace: noPlace(),
   }
   countIn(state, shape, 1)
+  weigh(state, memberBytes(waiting))
   addMember(lane, waiting)
   place(state, lane)
   state.deadlines.put(waiting)
@@ -76,14 +78,20 @@ export function enqueue(state: LimiterState, entry: Entry): Waiting {
   return waiting
 }
 
-/** Takes a waiting reservation out of the queue: it was granted, gave up, or was refused. */
+/** Takes a waiting reservation out of the queue, and forgets it: it gave up, or was refused. */
 export function dequeue(state: LimiterState, waiting: Waiting): void {
+  leaveQueue(state, waiting)
+  state.reservations.delete(waiting.id)
+}
+
+/** Takes it out of the queue; it stays known. */
+export function leaveQueue(state: LimiterState, waiting: Waiting): void {
   const { lane } = waiting
   countIn(state, lane.shape, -1)
+  weigh(state, -memberBytes(waiting))
   removeMember(lane, waiting)
   place(state, lane)
   state.deadlines.remove(waiting)
-  state.reservations.delete(waiting.id)
   dropIfEmpty(state, lane)
 }
 
@@ -163,6 +171,7 @@ function laneOf(state: LimiterState, traits: LaneTraits): Lane {
   const lane = newLane(traits, state.tiers.get(traits.tier)?.points ?? 0)
   traits.shape.lanes.add(lane)
   traits.client.lanes.add(lane)
+  weigh(state, laneBytesOf(lane))
   noteRecovery(state, traits.client)
   noteCap(state, traits.client)
   if (!isAtCap(traits.client)) joinShares(lane)
@@ -175,28 +184,11 @@ function dropIfEmpty(state: LimiterState, lane: Lane): void {
   if (lane.line.length > 0) return
   lane.shape.lanes.delete(lane)
   lane.client.lanes.delete(lane)
+  weigh(state, -laneBytesOf(lane))
   noteRecovery(state, lane.client)
   leaveShares(lane)
   noteCap(state, lane.client)
   if (lane.shape.lanes.size === 0) state.shapes.delete(lane.shape.key)
-}
-
-/** The client, known from now on; where too many idle ones are, the first of them is forgotten (K2). */
-export function clientOf(state: LimiterState, id: string): Client {
-  const known = state.clients.get(id)
-  if (known !== undefined) return known
-  if (state.clients.size >= CLIENTS_MAX) forgetOneIdle(state)
-  const client = newClient(id)
-  state.clients.set(id, client)
-  return client
-}
-
-function forgetOneIdle(state: LimiterState): void {
-  for (const client of state.clients.values()) {
-    if (!isIdle(client)) continue
-    state.clients.delete(client.id)
-    return
-  }
 }
 
 /** The client's cap or what it holds has changed: its lanes compete, or no longer do. */
@@ -275,7 +267,7 @@ export function enterEpoch(state: LimiterState): void {
   state.epoch = epoch
   for (const { share } of state.accounts.values()) rebase(share)
   for (const client of state.clients.values()) {
-    if (isIdle(client) && servedAt(client.served, epoch) === 0) state.clients.delete(client.id)
+    if (isIdle(client) && servedAt(client.served, epoch) === 0) forgetClient(state, client)
     else refreshPoints(state, client)
   }
 }

@@ -9,9 +9,9 @@ import { SHARED } from '../domain/pool.ts'
 import type { Urgency } from '../domain/priority.ts'
 import type { Demand, Resource } from '../domain/resource.ts'
 import { openAccount, type Account } from './account.ts'
-import { unitsIn } from './amounts.ts'
-import { createState, type LimiterState } from './book.ts'
-import { newClient } from './client.ts'
+import { isSame } from './amounts.ts'
+import { CONTINUED_BYTES_MAX, createState, weigh, type LimiterState } from './book.ts'
+import { knowClient, newClient } from './client.ts'
 import {
   decodeBlocking,
   decodeMembers,
@@ -30,9 +30,9 @@ import { noPlace } from './order/heap.ts'
 import type { Lane } from './order/lane.ts'
 import { pack, unpack } from './packed-id.ts'
 import { enqueue } from './queue.ts'
-import type { Granted } from './reservation.ts'
+import { bySequence, type Granted } from './reservation.ts'
 
-export { createState, type LimiterState } from './book.ts'
+export { createState, UNBOUNDED_BYTES, type LimiterState } from './book.ts'
 
 export const SNAPSHOT_VERSION = 1
 
@@ -121,7 +121,10 @@ function encodeWith(state: LimiterState, endings: Endings): LimiterSnapshot {
       served.epoch,
     ]),
     lanes: [...state.shapes.values()].flatMap(({ lanes }) => [...lanes].map(encodeLane)),
-    granted: reservations.filter((found) => found.kind === 'granted').map(encodeGranted),
+    granted: reservations
+      .filter((found) => found.kind === 'granted')
+      .sort(bySequence)
+      .map(encodeGranted),
     endings: encodeEndings(endings),
   }
 }
@@ -136,7 +139,7 @@ function encodeAccount(account: Account): AccountTuple {
 }
 
 /** Throws where the snapshot is of another version. */
-export function restore(snapshot: LimiterSnapshot): LimiterState {
+export function restore(snapshot: LimiterSnapshot, bytesMax = CONTINUED_BYTES_MAX): LimiterState {
   assert(
     snapshot.version === SNAPSHOT_VERSION,
     `snapshot version ${snapshot.version}, expected ${SNAPSHOT_VERSION}`,
@@ -144,7 +147,7 @@ export function restore(snapshot: LimiterSnapshot): LimiterState {
   const { nowMs, sequence, configVersion, paused, epoch, startAtMs } = snapshot
   const endings = decodeEndings(snapshot.endings)
   const state: LimiterState = {
-    ...createState(),
+    ...createState(bytesMax),
     ...{ nowMs, sequence, configVersion, paused, epoch, startAtMs, endings },
   }
   for (const [id, points, weight] of snapshot.tiers) state.tiers.set(id, { points, weight })
@@ -159,7 +162,7 @@ export function restore(snapshot: LimiterSnapshot): LimiterState {
   for (const [id, maxConcurrent, cost, servedEpoch] of snapshot.clients) {
     const served = { cost, epoch: servedEpoch }
     const points = fairnessPoints(served, epoch)
-    state.clients.set(id, { ...newClient(id), maxConcurrent, served, points })
+    knowClient(state, { ...newClient(id), maxConcurrent, served, points })
   }
   for (const lane of snapshot.lanes) restoreLane(state, lane)
   for (const granted of snapshot.granted) beginLease(state, decodeGranted(granted))
@@ -167,6 +170,7 @@ export function restore(snapshot: LimiterSnapshot): LimiterState {
     const account = state.accounts.get(id)
     if (account !== undefined) restoreShare(account.share, share)
   }
+  weigh(state, 0)
   return state
 }
 
@@ -189,15 +193,13 @@ function restoreLane(state: LimiterState, lane: LaneTuple): void {
 
 function encodeGranted(granted: Granted): GrantedTuple {
   const { id, sequence, clientId, demand, pools, booked, waitedFor } = granted
-  const isAsReserved =
-    booked.length === demand.length && demand.every(([key, units]) => unitsIn(booked, key) === units)
   return [
     pack(id),
     sequence,
     clientId,
     demand,
     pools.every((name) => name === SHARED) ? null : pools,
-    isAsReserved ? null : booked,
+    isSame(booked, demand) ? null : booked,
     granted.grantedAtMs,
     granted.startByMs,
     granted.expiresAtMs,

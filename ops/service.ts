@@ -8,6 +8,7 @@ import { NativeConnection, Runtime } from '@temporalio/worker'
 import { pino, type Logger } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { Announcements } from '../activities/announcements.ts'
+import { deliverEffects, type DeliveryEdges } from '../activities/delivery.ts'
 import { openDatabase } from '../activities/ledger/database.ts'
 import { LimiterView } from '../activities/limiter-view.ts'
 import { Operations } from '../activities/operations.ts'
@@ -66,9 +67,16 @@ export async function startService({ environment, roles, log }: ServiceOptions):
   const operations = new Operations(new Client({ connection: signals, namespace }).workflow, {
     group: LIMITER_GROUP,
     historyEventsMax: HISTORY_EVENTS_MAX,
+    deliver: (effects, awaitedHere) => deliverEffects(delivery, effects, awaitedHere),
+    log,
   })
   const view = new LimiterView(sql, LIMITER_GROUP, log)
   const context: ActivityContext = { sql, announcements, operations, now: Date.now }
+  const delivery: DeliveryEdges = {
+    context,
+    workflows: client.workflow,
+    warn: (message, fields) => log.warn(fields, message),
+  }
 
   let workers: Workers | null = null
   if (roles.includes('worker')) {

@@ -61,6 +61,32 @@ describe('files can be read', () => {
   })
 })
 
+describe('rules are proven', () => {
+  const ids = (text: string): readonly string[] =>
+    [...text.matchAll(/\b([A-Z]{1,2})(\d+)(?: to \1(\d+))?\b/g)].flatMap(
+      ([, letters = '', from = '', to = from]) =>
+        Array.from({ length: Number(to) - Number(from) + 1 }, (_, nth) => `${letters}${Number(from) + nth}`),
+    )
+  const countOf = (all: readonly string[]) => Map.groupBy(all, (id) => id)
+
+  test('every numbered rule of domain and ledger is named by as many tests as files have one of that name', () => {
+    const rules = files('{domain,activities}/**/*.ts').flatMap((file) => {
+      const [header = ''] = read(file).split(/^(?!\/\/)/m)
+      return [...header.matchAll(/^\/\/ ([A-Z]{1,2}\d+) /gm)].map(([, id = '']) => ({ file, id }))
+    })
+    const named = countOf(
+      files('test/{domain,ledger,activities,api,workflows}/**/*.ts').flatMap((file) =>
+        [...new Set([...read(file).matchAll(/'([^'\n]+)'|`([^`\n]+)`/g)].map(([text]) => text))].flatMap(ids),
+      ),
+    )
+    const unproven = [...Map.groupBy(rules, ({ id }) => id)]
+      .filter(([id, of]) => (named.get(id)?.length ?? 0) < of.length)
+      .map(([id, of]) => `${id} of ${of.map(({ file }) => file).join(', ')}`)
+    expect(rules.length).toBeGreaterThan(200)
+    expect(unproven).toEqual([])
+  })
+})
+
 test('the core asks no clock', () => {
   expect(files('{domain,limiter}/**/*.ts').filter((file) => /new Date\(\s*\)/.test(read(file)))).toEqual([])
 })

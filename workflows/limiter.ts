@@ -1,17 +1,20 @@
 // The limiter workflow: a thin, durable shell around `limiter/step`. One per resource group.
 //
-// L1  Messages become events, events become effects, effects leave through `deliver`; nothing else happens here.
-// L2  An effect is delivered at least once, whatever dies: it is carried until its delivery has answered.
-// L3  There is at most one timer, and none where nothing waits and no lease runs.
+// L1  Messages become events, events become effects, effects leave through the outbox (L2, L5); nothing else happens here.
+// L3  There is at most one timer, and none where nothing waits, no lease runs and every answer is known to be delivered.
 // L4  Nothing is granted before a cold start has loaded what the ledger knows.
+// L6  A run ends while no delivery is under way and no timer is about to ring: what came in that moment would fail the
+//     task that ends it, and the next one would have to replay the whole run first. An update does not, a signal may.
 
 import {
+  allHandlersFinished,
   CancellationScope,
   condition,
   continueAsNew,
   defineSignal,
+  defineUpdate,
   isCancellation,
-  log,
+  patched,
   proxyActivities,
   proxySinks,
   setHandler,
@@ -26,19 +29,24 @@ import { nextWakeMs, step } from '../limiter/step.ts'
 import {
   CONTINUE_SIGNAL,
   OPERATIONS_SIGNAL,
+  OPERATIONS_UPDATE,
   type LimiterInput,
   type LimiterOperation,
+  type OperationsAnswer,
   type OperationsBatch,
 } from './messages.ts'
+import { Outbox } from './outbox.ts'
 
-const DELIVERY_EFFECTS_MAX = 200
-const DELIVERIES_IN_FLIGHT_MAX = 4
 /** A state of at most this many bytes is published on every pass, a larger one this often. */
 const SMALL_SNAPSHOT_BYTES = 32_768
 const PUBLISH_EVERY_MS = 250
-/** Below the server's 10,000 signals a run, of which each may hold many operations. */
-const SIGNALS_MAX = 2_000
-const HISTORY_BYTES_MAX = 1_000_000
+/** Batches of a run: below the server's 2,000 updates and 10,000 signals. */
+const BATCHES_MAX = 1_000
+const OVERLONG = 2
+/** More than the task that ends a run takes. */
+const QUIET_MS = 100
+/** Below the 4 MiB at which the server suggests it: seconds of a limiter that is busy. */
+const HISTORY_BYTES_MAX = 3_000_000
 /** The timer is armed no closer than this, so that a burst of wake-ups is one. */
 const WAKE_MS_MIN = 1
 
@@ -49,29 +57,37 @@ export interface LimiterSinks extends Sinks {
 
 const { limiter: view } = proxySinks<LimiterSinks>()
 
-const { deliver } = proxyActivities<Pick<LimiterActivities, 'deliver'>>({
-  startToCloseTimeout: 10_000,
-  retry: { initialInterval: 100, backoffCoefficient: 2, maximumInterval: 5_000 },
-})
-
 const { loadLimiter } = proxyActivities<Pick<LimiterActivities, 'loadLimiter'>>({
   startToCloseTimeout: 30_000,
   retry: { initialInterval: 200, backoffCoefficient: 2, maximumInterval: 5_000 },
 })
 
+const operationsUpdate = defineUpdate<OperationsAnswer, [OperationsBatch]>(OPERATIONS_UPDATE)
 const operationsSignal = defineSignal<[OperationsBatch]>(OPERATIONS_SIGNAL)
 const continueSignal = defineSignal(CONTINUE_SIGNAL)
 
+/** A batch, and how it is answered: null where it came as a signal. */
+type Asked = {
+  readonly batch: OperationsBatch
+  readonly answer: ((answer: OperationsAnswer) => void) | null
+}
+
 export async function limiter(input: LimiterInput): Promise<never> {
   const { group, carried, historyEventsMax } = input
-  const inbox: LimiterOperation[] = carried === null ? [] : [...carried.operations]
-  const outbox = new Outbox(group, carried?.undelivered ?? [])
-  let signals = 0
+  const inbox: Asked[] =
+    carried === null ? [] : [{ batch: { v: 1, operations: carried.operations }, answer: null }]
+  const outbox = new Outbox(group, carried)
+  const applied = new Set<string>()
+  let batches = 0
   let continueAsked = false
 
+  setHandler(operationsUpdate, async (batch) => {
+    batches += 1
+    return await new Promise<OperationsAnswer>((answer) => void inbox.push({ batch, answer }))
+  })
   setHandler(operationsSignal, (batch) => {
-    signals += 1
-    inbox.push(...batch.operations)
+    batches += 1
+    inbox.push({ batch, answer: null })
   })
   setHandler(continueSignal, () => {
     continueAsked = true
@@ -87,81 +103,85 @@ export async function limiter(input: LimiterInput): Promise<never> {
   const publisher = new Publisher(group)
   for (;;) {
     const atMs = Date.now()
-    outbox.add(applyAll(state, inbox.splice(0), atMs))
-    outbox.flush()
+    outbox.takeBack(atMs)
+    pass({ state, outbox, applied, atMs }, inbox.splice(0))
+    const isEnding = continueAsked || isRunLong(historyEventsMax, batches)
+    const isDelivering = !outbox.isQuiet()
+    const isWaitingToEnd =
+      isEnding &&
+      (isDelivering || alarm.ringsBefore(atMs + QUIET_MS)) &&
+      !isOverlong(historyEventsMax) &&
+      patched('end-in-quiet')
+    if (!isWaitingToEnd) outbox.flush()
     const publishAgainMs = publisher.publish(state, atMs)
-    if (continueAsked || isRunLong(historyEventsMax, signals)) {
+    if (isEnding && !isWaitingToEnd) {
+      await condition(allHandlersFinished)
       return continueAsNew<typeof limiter>({
         ...input,
-        carried: { snapshot: encode(state), undelivered: outbox.undelivered(), operations: inbox },
+        carried: { snapshot: encode(state), ...outbox.carried(), operations: [] },
       })
     }
-    alarm.armBy(earliest(nextWakeMs(state), publishAgainMs), atMs)
-    await condition(() => inbox.length > 0 || alarm.takeRung() || outbox.canFlush() || continueAsked)
+    alarm.armBy(earliest(nextWakeMs(state), earliest(publishAgainMs, outbox.takeBackAtMs())), atMs)
+    const hasToGoOn = (): boolean =>
+      isWaitingToEnd ? isDelivering && outbox.isQuiet() : outbox.canFlush() || continueAsked
+    await condition(() => inbox.length > 0 || alarm.takeRung() || hasToGoOn())
   }
 }
 
-function applyAll(state: LimiterState, operations: readonly LimiterOperation[], atMs: number): Effect[] {
-  const effects: Effect[] = []
-  for (const operation of operations) effects.push(...step(state, { ...operation, atMs }))
-  effects.push(...step(state, { kind: 'tick', atMs }))
-  return effects
+type Pass = {
+  readonly state: LimiterState
+  readonly outbox: Outbox
+  /** Batches of this run. */
+  readonly applied: Set<string>
+  readonly atMs: number
 }
 
-function isRunLong(historyEventsMax: number, signals: number): boolean {
+/** Applies what came. What is decided for nobody who asked goes with the first answer, else by the activity. */
+function pass({ state, outbox, applied, atMs }: Pass, asked: readonly Asked[]): void {
+  const rest: Effect[] = []
+  const answered = asked.flatMap(({ batch, answer }) => {
+    const isNew = batch.v === 1 || (!applied.has(batch.id) && !outbox.hasHanded(batch.id))
+    const effects = isNew ? applyAll(state, batch.operations, atMs) : []
+    if (batch.v === 2) {
+      applied.add(batch.id)
+      outbox.confirm(batch.delivered)
+      if (answer !== null) return [{ batchId: batch.id, answer, effects }]
+      // Who signals has no answer to an update of the same batch.
+      rest.push(...outbox.withdraw(batch.id))
+    }
+    rest.push(...effects)
+    return []
+  })
+  rest.push(...step(state, { kind: 'tick', atMs }))
+  const [first] = answered
+  if (first === undefined) outbox.add(rest)
+  else first.effects.push(...rest)
+  for (const { batchId, answer, effects } of answered) answer(outbox.hand(batchId, effects, atMs))
+}
+
+function applyAll(state: LimiterState, operations: readonly LimiterOperation[], atMs: number): Effect[] {
+  return operations.flatMap((operation) => step(state, { ...operation, atMs }))
+}
+
+function isRunLong(historyEventsMax: number, batches: number): boolean {
   const { historyLength, historySize, continueAsNewSuggested } = workflowInfo()
   return (
     continueAsNewSuggested ||
     historyLength >= historyEventsMax ||
     historySize >= HISTORY_BYTES_MAX ||
-    signals >= SIGNALS_MAX
+    batches >= BATCHES_MAX
   )
+}
+
+/** It does not wait for its deliveries any more (L6). */
+function isOverlong(historyEventsMax: number): boolean {
+  const { historyLength, continueAsNewSuggested } = workflowInfo()
+  return continueAsNewSuggested || historyLength >= OVERLONG * historyEventsMax
 }
 
 function earliest(a: number | null, b: number | null): number | null {
   if (a === null) return b
   return b === null ? a : Math.min(a, b)
-}
-
-/** Effects on their way out (L2). */
-class Outbox {
-  readonly #group: string
-  readonly #pending: Effect[]
-  readonly #inFlight = new Set<readonly Effect[]>()
-
-  constructor(group: string, undelivered: readonly Effect[]) {
-    this.#group = group
-    this.#pending = [...undelivered]
-  }
-
-  add(effects: readonly Effect[]): void {
-    this.#pending.push(...effects)
-  }
-
-  canFlush(): boolean {
-    return this.#pending.length > 0 && this.#inFlight.size < DELIVERIES_IN_FLIGHT_MAX
-  }
-
-  flush(): void {
-    while (this.canFlush()) void this.#send(this.#pending.splice(0, DELIVERY_EFFECTS_MAX))
-  }
-
-  /** In the order in which they were decided. */
-  undelivered(): readonly Effect[] {
-    return [...[...this.#inFlight].flat(), ...this.#pending]
-  }
-
-  async #send(effects: readonly Effect[]): Promise<void> {
-    this.#inFlight.add(effects)
-    try {
-      await deliver({ group: this.#group, effects })
-      this.#inFlight.delete(effects)
-    } catch (error) {
-      // Only a cancelled limiter comes here: deliveries are retried without end. What is not delivered is
-      // in the ledger as it was, and the next cold start decides anew.
-      if (!isCancellation(error)) log.error('a delivery failed for good', { effects: effects.length, error })
-    }
-  }
 }
 
 /** The one timer (L3): armed again only where the next wake moves earlier. */
@@ -178,6 +198,10 @@ class Alarm {
     this.#scope = scope
     this.#armedForMs = wakeAtMs
     void scope.run(() => this.#ring(scope, Math.max(WAKE_MS_MIN, wakeAtMs - nowMs)))
+  }
+
+  ringsBefore(atMs: number): boolean {
+    return this.#armedForMs !== null && this.#armedForMs < atMs
   }
 
   takeRung(): boolean {

@@ -34,9 +34,23 @@ export function fromRequestWorkflowId(workflowId: string): string | null {
 export type LimiterOperation = WithoutTime<Exclude<LimiterEvent, { kind: 'tick' | 'adopt' }>>
 type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'atMs'> : never
 
-/** The only signal of the limiter's hot path: many operations in one. */
+/** Many operations in one update, whose answer is what was decided: the limiter's hot path. */
+export const OPERATIONS_UPDATE = 'operate'
+/** The same as a signal, where the limiter does not run or does not answer: its effects leave by an activity. */
 export const OPERATIONS_SIGNAL = 'operations'
-export type OperationsBatch = { readonly v: 1; readonly operations: readonly LimiterOperation[] }
+export type OperationsBatch =
+  | { readonly v: 1; readonly operations: readonly LimiterOperation[] }
+  | {
+      readonly v: 2
+      /** Applied once, whether it comes as an update, as a signal or as both. */
+      readonly id: string
+      readonly operations: readonly LimiterOperation[]
+      /** Earlier batches whose effects the sender has delivered. */
+      readonly delivered: readonly string[]
+    }
+
+/** Recorded before anybody reads it. Whoever asked delivers it, and says so with a later batch. */
+export type OperationsAnswer = { readonly effects: readonly Effect[] }
 
 /** Operator's lever: continue as new now. */
 export const CONTINUE_SIGNAL = 'continueAsNew'
@@ -53,8 +67,13 @@ export type CarriedLimiter = {
   readonly snapshot: LimiterSnapshot
   /** Decided but not known to be delivered: delivered again by the next run. */
   readonly undelivered: readonly Effect[]
+  /** Answered, and not told to be delivered yet. Absent in runs of an earlier release. */
+  readonly handed?: readonly Handed[]
   readonly operations: readonly LimiterOperation[]
 }
+
+/** The effects that the answer to a batch carried. */
+export type Handed = { readonly batchId: string; readonly atMs: number; readonly effects: readonly Effect[] }
 
 export type RequestInput = { readonly ask: ExecutionAsk }
 
@@ -77,6 +96,20 @@ export type Decision = Extract<
   Effect,
   { kind: 'queued' | 'granted' | 'rejected' | 'timed-out' | 'cancelled' | 'lease-expired' }
 >
+
+export function isDecision(effect: Effect): effect is Decision {
+  switch (effect.kind) {
+    case 'queued':
+    case 'granted':
+    case 'rejected':
+    case 'timed-out':
+    case 'cancelled':
+    case 'lease-expired':
+      return true
+    default:
+      return false
+  }
+}
 
 export const CANCEL_SIGNAL = 'cancel'
 

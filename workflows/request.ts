@@ -77,7 +77,10 @@ export async function request({ ask }: RequestInput): Promise<RequestResult> {
   const admission = await CancellationScope.nonCancellable(() => admit(ask))
   if (admission.kind !== 'admitted') return refused(ask.id, admission)
 
+  // What was decided at once is older than what came since.
+  const decided = admission.decision ?? null
   const mailbox: Mailbox = { decisions, results }
+  if (decided !== null) decisions.unshift(decided)
   const outcome = await life
     .run(() => live(admission.plan, mailbox))
     .catch((error: unknown) => {

@@ -4,7 +4,7 @@
 // K2  Each entry and line exists once per request, attempt and kind: booking twice fails instead of counting twice.
 
 import type { Balances } from '../../domain/carve-out.ts'
-import { chargeInTurn, type Booking } from '../../domain/settlement.ts'
+import { chargeInTurn, type Booking, type Charge } from '../../domain/settlement.ts'
 import type { Transaction } from './database.ts'
 import { takeFromAllowances } from './allowances.ts'
 import type { LockedHold } from './lock-holds.ts'
@@ -50,8 +50,8 @@ export async function book(
 
   for (const { allowances, bookings } of toBook) await takeFromAllowances(tx, allowances, bookings)
   const requestIds = toBook.map(({ requestId }) => requestId)
-  const told = thresholdsTold(holds, balances)
-  const periods = periodsOf(holds, balances, told)
+  const told = thresholdsTold(holds, balances, atMs)
+  const periods = periodsOf(touched(holds), { charged, balances, told })
   const events = [...toBook.flatMap(useRecorded), ...told.flatMap(({ events }) => events)]
   const slices = slicesOf(charged)
   await tx`
@@ -82,11 +82,11 @@ export async function book(
       from jsonb_to_recordset(${jsonb(events)}) as event (name text, "requestId" text, scope text, detail jsonb)
     )
     update budget_period p
-    set held = b.held, used = b.used, surcharge = b.surcharge, crossed_at = b."crossedAt",
-        told_percent = b."toldPercent"
+    set held = b.held, used = p.used + b.used, surcharge = p.surcharge + b.surcharge, crossed_at = b."crossedAt",
+        told_percent = b."toldPercent", told_at = b."toldAt"
     from jsonb_to_recordset(${jsonb(periods)}) as b
       ("budgetId" bigint, "startsAt" timestamptz, held bigint, used bigint, surcharge bigint,
-       "crossedAt" timestamptz, "toldPercent" integer)
+       "crossedAt" timestamptz, "toldPercent" integer, "toldAt" timestamptz)
     where p.budget_id = b."budgetId" and p.starts_at = b."startsAt"`
 }
 
@@ -99,19 +99,31 @@ function touched(holds: readonly LockedHold[]): readonly LockedHold[] {
   return [...new Map(holds.map((hold) => [hold.key, hold])).values()]
 }
 
-function periodsOf(holds: readonly LockedHold[], balances: Balances, told: readonly Told[]) {
-  return touched(holds).map(({ key, budgetId, startsAtMs, balance }) => {
-    const { held, used, surcharge, crossedAtMs, toldPercent } = balances[key] ?? balance
-    const crossedAt = crossedAtMs === null ? null : timestamp(crossedAtMs)
-    const percent = told.find((one) => one.key === key)?.percent ?? toldPercent
+type Booked = {
+  readonly charged: readonly { readonly charge: Charge }[]
+  readonly balances: Balances
+  readonly told: readonly Told[]
+}
+
+/** What is written of them: what they hold now, and what is used more; of a rolling budget what counts is no sum. */
+function periodsOf(periods: readonly LockedHold[], { charged, balances, told }: Booked) {
+  const charges = Map.groupBy(charged, ({ charge }) => charge.key)
+  return periods.map(({ key, budgetId, startsAtMs, balance }) => {
+    const { held, crossedAtMs, toldPercent, toldAtMs } = balances[key] ?? balance
+    const { percent, sinceMs } = told.find((one) => one.key === key) ?? {
+      percent: toldPercent,
+      sinceMs: toldAtMs,
+    }
+    const own = (charges.get(key) ?? []).map(({ charge }) => charge)
     return {
       budgetId,
       startsAt: timestamp(startsAtMs),
       held,
-      used,
-      surcharge,
-      crossedAt,
+      used: own.reduce((sum, { used }) => sum + used, 0),
+      surcharge: own.reduce((sum, { surcharge }) => sum + surcharge, 0),
+      crossedAt: timestamp(crossedAtMs),
       toldPercent: percent,
+      toldAt: timestamp(sinceMs),
     }
   })
 }

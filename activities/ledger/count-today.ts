@@ -1,4 +1,7 @@
-// How many requests clients made on a day, counted under a lock of the client, so that a day is never overfull.
+// How many requests clients made on a day, read under a lock of the client, so that a day is never overfull.
+//
+// DL1 What usage tells is exact (usage.ts U1, U3): the sum of the day and the lines that are not in it yet. So a count
+//     reads what came since the last roll-up, however many requests the day has.
 
 import { periodStart } from '../../domain/calendar.ts'
 import type { Transaction } from './database.ts'
@@ -32,9 +35,11 @@ export async function countToday(
       select from client where id = any (${wanted.map(({ client }) => client)})
       order by id for no key update`,
     tx<{ key: string; requests: number }[]>`
-      select key, (select count(*) from request
-                   where client_id = client and created_at >= "from" and created_at < "to"
-                     and state <> 'refused') as requests
+      select key,
+             (select coalesce(sum(requests), 0)::bigint from usage_day
+              where client_id = client and at = "from" and resource = '')
+             + (select coalesce(sum(requests), 0)::bigint from usage_inbox
+                where client_id = client and at >= "from" and at < "to") as requests
       from jsonb_to_recordset(${jsonb(wanted)}) as wanted
         (key text, client text, "from" timestamptz, "to" timestamptz)`,
   ])

@@ -4,6 +4,7 @@ import { raised } from '../../domain/addition.ts'
 import {
   EMPTY_BALANCE,
   chargedOf,
+  measured,
   remainingOf,
   sizeOf,
   spanOf,
@@ -128,7 +129,7 @@ async function standingsOf(
     }
   })
   const rows = await sql<FoundRow[]>`
-    select nth, held, used, surcharge, crossed_at, carved, told_percent,
+    select nth, held, used, surcharge, crossed_at, carved, told_percent, told_at,
            (select coalesce(sum(s.used), 0)::bigint from budget_slice s
             where window_ms > 0 and s.budget_id = budget.id and s.starts_at >= "countsFrom") as used_in_window,
            (select jsonb_agg(jsonb_build_object(
@@ -146,12 +147,13 @@ async function standingsOf(
     join budget_period p on p.budget_id = budget.id and p.starts_at = "startsAt"
     where budget.credit_id is null`
   const byNth = new Map(rows.map((row) => [row.nth, row]))
-  return budgets.map(({ period }, nth) => {
+  return budgets.map((budget, nth) => {
     const row = byNth.get(nth)
     if (row === undefined) return NOTHING
     const balance = balanceFromRow(row)
     return {
-      balance: period === 'rolling' ? { ...balance, used: row.usedInWindow ?? 0 } : balance,
+      balance:
+        budget.period === 'rolling' ? measured(budget, { ...balance, used: row.usedInWindow ?? 0 }) : balance,
       carveOuts: (row.below ?? []).map(({ scope, held, used, surcharge, carved }) => ({
         scope,
         amount: carved ?? 0,

@@ -10,6 +10,7 @@ import type { Balances } from '../../domain/carve-out.ts'
 import type { Transaction } from './database.ts'
 import { balanceFromRow, periodKey, type BalanceRow, type PeriodOfBudget } from './rows.ts'
 import { jsonb, timestamp } from './statement.ts'
+import { usedInWindows } from './used-in-windows.ts'
 
 /** With the first slice that counts, where the budget is rolling. */
 export type LockedPeriod = PeriodOfBudget & { readonly countsFromMs?: number }
@@ -28,19 +29,15 @@ async function inWindows(
   balances: Balances,
   periods: readonly LockedPeriod[],
 ): Promise<Balances> {
-  const rolling = periods.flatMap(({ budgetId, startsAtMs, countsFromMs }) =>
-    countsFromMs === undefined ? [] : [{ id: budgetId, startsAtMs, from: timestamp(countsFromMs) }],
+  const used = await usedInWindows(
+    tx,
+    periods.flatMap(({ countsFromMs, ...period }) =>
+      countsFromMs === undefined ? [] : [{ ...period, countsFromMs }],
+    ),
   )
-  if (rolling.length === 0) return balances
-  const rows = await tx<{ id: number; startsAtMs: number; used: number }[]>`
-    select id, "startsAtMs" as starts_at_ms,
-           (select coalesce(sum(s.used), 0)::bigint from budget_slice s
-            where s.budget_id = id and s.starts_at >= "from") as used
-    from jsonb_to_recordset(${jsonb(rolling)}) as rolling (id bigint, "startsAtMs" bigint, "from" timestamptz)`
-  const windows = rows.map(({ id, startsAtMs, used }) => {
-    const key = periodKey(id, startsAtMs)
-    return [key, { ...(balances[key] ?? EMPTY_BALANCE), used }] as const
-  })
+  const windows = [...used].map(
+    ([key, inWindow]) => [key, { ...(balances[key] ?? EMPTY_BALANCE), used: inWindow }] as const,
+  )
   return { ...balances, ...Object.fromEntries(windows) }
 }
 
@@ -61,7 +58,8 @@ type LockedRow = BalanceRow & { readonly budgetId: number; readonly startsAt: nu
 /** Null, and nothing locked, where one of them has no row yet (B2). */
 async function lock(tx: Transaction, periods: readonly PeriodOfBudget[]): Promise<Balances | null> {
   const rows = await tx<LockedRow[]>`
-    select p.budget_id, p.starts_at, p.held, p.used, p.surcharge, p.crossed_at, p.carved, p.told_percent
+    select p.budget_id, p.starts_at, p.held, p.used, p.surcharge, p.crossed_at, p.carved, p.told_percent,
+           p.told_at
     from ${wanted(tx, periods)}
     join budget_period p using (budget_id, starts_at)
     join budget b on b.id = p.budget_id

@@ -1,7 +1,8 @@
 // The holds of requests with the periods that they are in, locked in the order of B1 (lock-balances.ts).
 
 import { momentIn, raised } from '../../domain/addition.ts'
-import { spanOf, type Balance } from '../../domain/budget.ts'
+import { measured, spanOf, type Balance } from '../../domain/budget.ts'
+import { sliceCountsFrom, sliceStart } from '../../domain/calendar.ts'
 import type { ChargedCredit, ChargedHold } from '../../domain/settlement.ts'
 import { budgetJson } from './budget-json.ts'
 import type { Transaction } from './database.ts'
@@ -13,6 +14,7 @@ import {
   type BudgetRow,
   type PeriodOfBudget,
 } from './rows.ts'
+import { usedInWindows } from './used-in-windows.ts'
 
 export type LockedHold = ChargedHold &
   PeriodOfBudget & {
@@ -20,6 +22,7 @@ export type LockedHold = ChargedHold &
     readonly admission: number
     readonly admittedAtMs: number
     readonly isOpen: boolean
+    /** Of a rolling budget as it is measured now; else what its row says. */
     readonly balance: Balance
     /** Where the period is carved out of. */
     readonly above: readonly PeriodOfBudget[]
@@ -59,7 +62,8 @@ export async function lockHolds(
                           where e.request_id = h.request_id and e.admission = h.admission
                             and e.budget_id = h.budget_id))
               from addition a where a.id = b.credit_id) end as credit,
-           p.held, p.used, p.surcharge, p.crossed_at, p.carved, p.told_percent
+           p.held, p.used, p.surcharge, p.crossed_at, p.carved, p.told_percent,
+           p.told_at
     from hold h
     join request r on r.id = h.request_id
     join budget b on b.id = h.budget_id
@@ -67,7 +71,7 @@ export async function lockHolds(
     where h.request_id = any (${requestIds as string[]})
     order by b.depth, b.id, p.starts_at
     for no key update of p`
-  return rows.map((row) => ({
+  const holds = rows.map((row) => ({
     key: periodKey(row.budget.id, row.startsAt),
     requestId: row.requestId,
     admission: row.admission,
@@ -81,6 +85,32 @@ export async function lockHolds(
     balance: balanceFromRow(row),
     above: row.budget.above ?? [],
   }))
+  return await inWindows(tx, holds, atMs)
+}
+
+/** Rolling budgets as they are measured now (B4). */
+async function inWindows(
+  tx: Transaction,
+  holds: readonly LockedHold[],
+  atMs: number,
+): Promise<readonly LockedHold[]> {
+  const rolling = new Map(
+    holds.flatMap(({ key, budget: { windowMs }, budgetId, startsAtMs }) => {
+      if (windowMs === undefined) return []
+      return [[key, { budgetId, startsAtMs, countsFromMs: sliceCountsFrom(windowMs, atMs) }] as const]
+    }),
+  )
+  if (rolling.size === 0) return holds
+  const used = await usedInWindows(tx, [...rolling.values()])
+  return holds.map((hold) => {
+    const window = rolling.get(hold.key)
+    if (window === undefined) return hold
+    return {
+      ...hold,
+      balance: measured(hold.budget, { ...hold.balance, used: used.get(hold.key) ?? 0 }),
+      hasLeft: sliceStart(hold.budget.windowMs ?? 0, hold.admittedAtMs) < window.countsFromMs,
+    }
+  })
 }
 
 /** As it is now; after its period, as it was at its end. */

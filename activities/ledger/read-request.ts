@@ -13,8 +13,10 @@ import type { Scope } from '../../domain/scope.ts'
 import type { Blocking } from '../../limiter/effect.ts'
 import { Coalescer, perPool } from './coalescer.ts'
 import type { Queries, Sql } from './database.ts'
+import type { Fragment } from './statement.ts'
 
-export type RequestRecord = {
+/** What its own row tells. */
+export type RequestBrief = {
   readonly id: string
   readonly kind: RequestKind
   readonly bodyHash: string
@@ -40,8 +42,6 @@ export type RequestRecord = {
   readonly heldNanoUsd: NanoUsd
   readonly actual: Demand | null
   readonly actualNanoUsd: NanoUsd | null
-  /** Part of the cost is assumed: nobody reported what was used. */
-  readonly isAssumed: boolean
   readonly configVersion: number
   /** The version by which the limiter decided; null before. */
   readonly decidedVersion: number | null
@@ -59,7 +59,6 @@ export type RequestRecord = {
   readonly expiresAtMs: number | null
   readonly startedAtMs: number | null
   readonly endedAtMs: number | null
-  readonly attempts: number
   readonly output: Json
   readonly isPartial: boolean
   readonly error: RequestError | null
@@ -69,6 +68,12 @@ export type RequestRecord = {
   readonly leftUnits: Readonly<Record<string, number>> | null
   /** Settled after its lease had ended. */
   readonly isLate: boolean
+}
+
+export type RequestRecord = RequestBrief & {
+  readonly attempts: number
+  /** Part of the cost is assumed: nobody reported what was used. */
+  readonly isAssumed: boolean
   /** The first changes of its state, at most `TIMELINE_MAX`. */
   readonly timeline: readonly TimelineEntry[]
 }
@@ -78,15 +83,28 @@ export type TimelineEntry = { readonly state: RequestState; readonly atMs: numbe
 export const REFUSED_KEPT_MS = 86_400_000
 export const TIMELINE_MAX = 200
 
-type Row = Omit<RequestRecord, 'demand' | 'actual' | 'timeline'> & {
+type BriefRow = Omit<RequestBrief, 'demand' | 'actual'> & {
   readonly demand: Readonly<Record<string, number>>
   readonly actual: Readonly<Record<string, number>> | null
+}
+
+type Row = BriefRow & {
+  readonly attempts: number
+  readonly isAssumed: boolean
   readonly timeline: readonly TimelineEntry[] | null
 }
 
 /** Null where there is none, or it was refused longer ago than V1 says. */
 export async function readRequest(sql: Sql, id: string, nowMs: number): Promise<RequestRecord | null> {
-  const record = await readsAt(sql).submit(id)
+  return unlessForgotten(await recordsAt(sql).submit(id), nowMs)
+}
+
+/** The same without what is counted from other tables: a third of the work, for who asks again and again. */
+export async function readBrief(sql: Sql, id: string, nowMs: number): Promise<RequestBrief | null> {
+  return unlessForgotten(await briefsAt(sql).submit(id), nowMs)
+}
+
+function unlessForgotten<T extends RequestBrief>(record: T | null, nowMs: number): T | null {
   const isForgotten = record?.state === 'refused' && record.createdAtMs <= nowMs - REFUSED_KEPT_MS
   return isForgotten ? null : record
 }
@@ -95,54 +113,66 @@ const BATCH_MAX = 100
 const BATCHES_IN_FLIGHT_MAX = 2
 
 /** Many wait for the same announcement, and read at once. */
-const readsAt = perPool(
-  (sql) =>
-    new Coalescer<string, RequestRecord | null>({
-      run: (ids) => readRequests(sql, ids),
-      keyOf: () => null,
-      batchMax: BATCH_MAX,
-      inFlightMax: BATCHES_IN_FLIGHT_MAX,
-    }),
-)
+const recordsAt = perPool((sql) => together((ids) => readRecords(sql, ids)))
+const briefsAt = perPool((sql) => together((ids) => readBriefs(sql, ids)))
 
-async function readRequests(
-  sql: Queries,
-  ids: readonly string[],
-): Promise<readonly (RequestRecord | null)[]> {
+function together<T extends RequestBrief>(read: (ids: readonly string[]) => Promise<readonly T[]>) {
+  return new Coalescer<string, T | null>({
+    run: async (ids) => {
+      const records = new Map((await read(ids)).map((record) => [record.id, record]))
+      return ids.map((id) => records.get(id) ?? null)
+    },
+    keyOf: () => null,
+    batchMax: BATCH_MAX,
+    inFlightMax: BATCHES_IN_FLIGHT_MAX,
+  })
+}
+
+async function readBriefs(sql: Queries, ids: readonly string[]): Promise<readonly RequestBrief[]> {
+  const rows = await sql<
+    BriefRow[]
+  >`select ${briefColumns(sql)} from request r where id = any (${ids as string[]})`
+  return rows.map(fromBriefRow)
+}
+
+async function readRecords(sql: Queries, ids: readonly string[]): Promise<readonly RequestRecord[]> {
   const rows = await sql<Row[]>`
-    select id, kind, body_hash, client_id, tier, scope, labels, state, generation, urgency, asked_urgency,
-           accuracy, template, worker, call ->> 'action' as action, max_concurrent, demand, demand_from,
-           estimated_cost as "estimatedNanoUsd", actual, actual_cost as "actualNanoUsd",
-           config_version, decided_version,
-           created_at as "createdAtMs", defer_until as "deferUntilMs", wait_until as "waitUntilMs",
-           lease_ms, deadline as "deadlineMs", position, eta as "etaMs", waiting_for, waited_for,
-           granted_at as "grantedAtMs", start_by as "startByMs", expires_at as "expiresAtMs",
-           started_at as "startedAtMs", ended_at as "endedAtMs", output, is_partial, error, refusal, outcome,
-           left_units, is_late,
+    select ${briefColumns(sql)},
            (select count(*) from attempt a where a.request_id = r.id) as attempts,
            exists (select from cost_line l where l.request_id = r.id and l.kind = 'assumed'
                      and not exists (select from cost_line c where c.request_id = r.id
                                        and c.attempt = l.attempt and c.kind = 'correction')) as is_assumed,
-           case when actual_cost is null and refusal is null then estimated_cost else 0 end as "heldNanoUsd",
            (select jsonb_agg(jsonb_build_object(
               'state', state, 'atMs', (extract(epoch from at) * 1000)::bigint, 'detail', detail) order by sequence)
             from (select state, at, detail, sequence from event
                   where request_id = r.id and state is not null order by sequence limit ${TIMELINE_MAX}) as first_events) as timeline
     from request r
     where id = any (${ids as string[]})`
-  const records = new Map(rows.map((row) => [row.id, fromRow(row)]))
-  return ids.map((id) => records.get(id) ?? null)
+  return rows.map(fromRow)
 }
 
-function fromRow({ demand, actual, timeline, ...rest }: Row): RequestRecord {
+function briefColumns(sql: Queries): Fragment {
+  return sql`
+    id, kind, body_hash, client_id, tier, scope, labels, state, generation, urgency, asked_urgency,
+    accuracy, template, worker, call ->> 'action' as action, max_concurrent, demand, demand_from,
+    estimated_cost as "estimatedNanoUsd", actual, actual_cost as "actualNanoUsd",
+    config_version, decided_version,
+    created_at as "createdAtMs", defer_until as "deferUntilMs", wait_until as "waitUntilMs",
+    lease_ms, deadline as "deadlineMs", position, eta as "etaMs", waiting_for, waited_for,
+    granted_at as "grantedAtMs", start_by as "startByMs", expires_at as "expiresAtMs",
+    started_at as "startedAtMs", ended_at as "endedAtMs", output, is_partial, error, refusal, outcome,
+    left_units, is_late,
+    case when actual_cost is null and refusal is null then estimated_cost else 0 end as "heldNanoUsd"`
+}
+
+function fromBriefRow({ demand, actual, ...rest }: BriefRow): RequestBrief {
+  return { ...rest, demand: toDemand(demand), actual: actual === null ? null : toDemand(actual) }
+}
+
+function fromRow({ timeline, attempts, isAssumed, ...row }: Row): RequestRecord {
   // A refusal at admission leaves no event.
-  const ended: TimelineEntry = { state: rest.state, atMs: rest.endedAtMs ?? rest.createdAtMs, detail: null }
-  return {
-    ...rest,
-    demand: toDemand(demand),
-    actual: actual === null ? null : toDemand(actual),
-    timeline: timeline ?? [ended],
-  }
+  const ended: TimelineEntry = { state: row.state, atMs: row.endedAtMs ?? row.createdAtMs, detail: null }
+  return { ...fromBriefRow(row), attempts, isAssumed, timeline: timeline ?? [ended] }
 }
 
 /** States by id; an id that is not known is not there. */

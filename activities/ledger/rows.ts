@@ -109,11 +109,12 @@ export type BalanceRow = {
   readonly crossedAt: number | null
   readonly carved: number | null
   readonly toldPercent: number
+  readonly toldAt: number | null
 }
 
-export function balanceFromRow({ crossedAt, ...balance }: BalanceRow): Balance {
+export function balanceFromRow({ crossedAt, toldAt, ...balance }: BalanceRow): Balance {
   const { held, used, surcharge, carved, toldPercent } = balance
-  return { held, used, surcharge, crossedAtMs: crossedAt, carved, toldPercent }
+  return { held, used, surcharge, crossedAtMs: crossedAt, carved, toldPercent, toldAtMs: toldAt }
 }
 
 /** Names one period of one budget. */

@@ -66,17 +66,16 @@ async function settle(
     const now = bookingNow(one, use, before?.occasion ?? use.reserved.occasion, taken)
     booked.push({ ...one, use, now, toBook: before === null ? now : correctionOf(before.booking, now) })
   }
-  await writeAttempts(tx, together)
-  await book(
-    tx,
-    booked.map(({ row, use, toBook }) => {
-      const { id: requestId, admission } = row
-      return { requestId, admission, bookings: [toBook], allowances: use.allowances }
-    }),
-    holds,
-    lastOf(together),
-  )
-  await writeEndings(tx, booked)
+  const toBook = booked.map(({ row, use, toBook }) => {
+    const { id: requestId, admission } = row
+    return { requestId, admission, bookings: [toBook], allowances: use.allowances }
+  })
+  // Sent together, and run in this order: lines of costs name their attempt.
+  await Promise.all([
+    writeAttempts(tx, together),
+    book(tx, toBook, holds, lastOf(together)),
+    writeEndings(tx, booked),
+  ])
   return booked.map(({ row, now: { units: settled, costNanoUsd } }) => {
     const { id, generation } = row
     const late = row.state === 'expired'

@@ -1,6 +1,7 @@
 // The events of a booking: the use that it records, and the thresholds of budgets that it reaches.
 
 import { chargedOf, sizeOf } from '../../domain/budget.ts'
+import { sliceCountsFrom } from '../../domain/calendar.ts'
 import type { Balances } from '../../domain/carve-out.ts'
 import type { NamedEvent } from '../../domain/event.ts'
 import type { Json } from '../../domain/failure.ts'
@@ -8,7 +9,7 @@ import { formatUsd, sumUsd } from '../../domain/money.ts'
 import { amountOf } from '../../domain/refusals.ts'
 import { fromDemand } from '../../domain/resource.ts'
 import { sumUnits, type Booking } from '../../domain/settlement.ts'
-import { THRESHOLDS_DEFAULT, thresholdsReached } from '../../domain/threshold.ts'
+import { THRESHOLDS_DEFAULT, thresholdsReached, withTold } from '../../domain/threshold.ts'
 import type { LockedHold } from './lock-holds.ts'
 import { timestamp } from './statement.ts'
 
@@ -37,29 +38,39 @@ export function useRecorded({ requestId, bookings }: Used): readonly EventRow[] 
   ]
 }
 
-/** The highest threshold of a period that is told now. */
-export type Told = { readonly key: string; readonly percent: number; readonly events: readonly EventRow[] }
+/** The highest threshold of a period that is told now, and when the first one was. */
+export type Told = {
+  readonly key: string
+  readonly percent: number
+  readonly sinceMs: number
+  readonly events: readonly EventRow[]
+}
 
 /** What the periods of the holds have reached and was not told yet; their rows are locked. */
-export function thresholdsTold(holds: readonly LockedHold[], balances: Balances): readonly Told[] {
+export function thresholdsTold(
+  holds: readonly LockedHold[],
+  balances: Balances,
+  atMs: number,
+): readonly Told[] {
   const periods = new Map(holds.map((hold) => [hold.key, hold]))
   return [...periods.values()].flatMap(({ key, budget, credit, startsAtMs, balance: before }) => {
-    if (credit !== null || budget.period === 'rolling') return []
-    const balance = balances[key] ?? before
+    if (credit !== null) return []
+    const balance = withTold(budget, balances[key] ?? before, atMs)
     const amount = sizeOf(budget, balance)
     const reached = thresholdsReached(budget.thresholds ?? THRESHOLDS_DEFAULT, amount, balance)
     const highest = reached.at(-1)
     if (highest === undefined) return []
-    const { scope, unit, period, enforcement } = budget
-    const told = { unit, period, amount: amountOf(unit, amount), enforcement }
+    const { scope, unit, period, windowMs, enforcement } = budget
+    const base = { unit, period, amount: amountOf(unit, amount), enforcement }
+    const told = windowMs === undefined ? base : { ...base, windowMs }
     const used = amountOf(unit, chargedOf(balance))
-    const periodStart = timestamp(startsAtMs)
+    const periodStart = timestamp(windowMs === undefined ? startsAtMs : sliceCountsFrom(windowMs, atMs))
     const events = reached.map((percent): EventRow => ({
       name: 'budget.threshold_reached',
       requestId: null,
       scope,
       detail: { scope, budget: told, percent, used, periodStart },
     }))
-    return [{ key, percent: highest, events }]
+    return [{ key, percent: highest, sinceMs: balance.toldAtMs ?? atMs, events }]
   })
 }

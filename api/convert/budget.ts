@@ -95,7 +95,7 @@ export function standingTo(standing: BudgetStanding) {
     available: inUnit(available),
     resetsAt: toIsoOrNull(resetsAtMs),
     enforcement,
-    thresholds: period === 'rolling' ? [] : [...(budget.thresholds ?? THRESHOLDS_DEFAULT)],
+    thresholds: [...(budget.thresholds ?? THRESHOLDS_DEFAULT)],
     carvedFrom: budget.carved?.fromScope ?? null,
     carveOuts: standing.carveOuts.map(({ scope: below, ...one }) => ({
       scope: below,

@@ -4,7 +4,7 @@
 //     that has not seen it, from the limiter's last word in the ledger.
 
 import type { ListedRequest } from '../../activities/ledger/list-requests.ts'
-import type { RequestRecord, TimelineEntry } from '../../activities/ledger/read-request.ts'
+import type { RequestBrief, RequestRecord, TimelineEntry } from '../../activities/ledger/read-request.ts'
 import { reservationKey } from '../../domain/admission.ts'
 import { formatUsd, type NanoUsd } from '../../domain/money.ts'
 import { queueClassOf, type QueueClass } from '../../domain/priority.ts'
@@ -26,7 +26,7 @@ export type Standing = {
 }
 
 /** Where a request stands now (R1). */
-export async function standingOf(context: ApiContext, record: RequestRecord): Promise<Standing> {
+export async function standingOf(context: ApiContext, record: RequestBrief): Promise<Standing> {
   const atMs = nowMs(context)
   const isWaiting = record.state === 'waiting'
   const placed = isWaiting ? await placementOf(context, record, atMs) : null
@@ -41,13 +41,13 @@ export async function standingOf(context: ApiContext, record: RequestRecord): Pr
   }
 }
 
-async function placementOf(context: ApiContext, record: RequestRecord, atMs: number): Promise<Placement> {
+async function placementOf(context: ApiContext, record: RequestBrief, atMs: number): Promise<Placement> {
   const key = reservationKey(record.id, record.generation)
   return placement(await context.limiterView(), key, atMs)
 }
 
 /** What does not wait is immediate; what waits and has no place yet is told by its place to come: the front. */
-function queueClassAt(record: RequestRecord, etaMs: number | null, atMs: number): QueueClass {
+function queueClassAt(record: RequestBrief, etaMs: number | null, atMs: number): QueueClass {
   if (record.state === 'deferred') return queueClassOf((record.deferUntilMs ?? atMs) - atMs)
   const isPlaced = record.state === 'waiting' && record.position !== null
   if (!isPlaced) return 'immediate'
@@ -70,7 +70,7 @@ export function linksTo({ temporal }: ApiContext, id: string) {
   }
 }
 
-export function acceptedTo(context: ApiContext, record: RequestRecord, standing: Standing) {
+export function acceptedTo(context: ApiContext, record: RequestBrief, standing: Standing) {
   const { position, etaMs, queueClass } = standing
   return {
     requestId: record.id,
@@ -124,7 +124,7 @@ export function executionTo(context: ApiContext, record: RequestRecord, standing
   }
 }
 
-export function reservationTo(record: RequestRecord, standing: Standing) {
+export function reservationTo(record: RequestBrief, standing: Standing) {
   const { position, etaMs, waitingFor, queueClass } = standing
   const { clientId, urgency, configVersion } = record
   return {
@@ -174,18 +174,18 @@ export function reservationState(state: RequestState): (typeof RESERVATION_STATE
 }
 
 /** Its state as it is told. */
-export function stateTo({ kind, state }: Pick<RequestRecord, 'kind' | 'state'>): string {
+export function stateTo({ kind, state }: Pick<RequestBrief, 'kind' | 'state'>): string {
   return kind === 'reservation' ? reservationState(state) : state
 }
 
 /** Why it ended as it did: an error of its own, or why it was refused. */
-function errorOf({ error, refusal }: RequestRecord) {
+function errorOf({ error, refusal }: RequestBrief) {
   if (refusal !== null) return { ...refusal.members, code: refusal.code, detail: refusal.detail }
   return error
 }
 
 /** What was decided and why: beside the state, it stays after the end. */
-function decisionOf({ askedUrgency, urgency, demandFrom, waitedFor, decidedVersion }: RequestRecord) {
+function decisionOf({ askedUrgency, urgency, demandFrom, waitedFor, decidedVersion }: RequestBrief) {
   return {
     askedUrgency,
     urgencyLowered: askedUrgency !== urgency,
@@ -195,7 +195,7 @@ function decisionOf({ askedUrgency, urgency, demandFrom, waitedFor, decidedVersi
   }
 }
 
-function usedTo({ actual, demand }: RequestRecord): Record<string, number> | null {
+function usedTo({ actual, demand }: RequestBrief): Record<string, number> | null {
   return actual === null ? null : usedOf(actual, demand)
 }
 

@@ -124,9 +124,9 @@ const switchScheduler = (name: 'stop' | 'start', paused: boolean) =>
 
 /** Resolves when the limiter has told that it stands still, or goes on. */
 async function pause(context: ApiContext, paused: boolean): Promise<void> {
-  await overTemporal(() => context.operations.send({ kind: 'pause', paused }))
-  const isDone = async () => ((await context.limiterView()).paused === paused ? true : null)
-  if ((await decided(context, 'paused', isDone)) === null) {
+  const act = () => overTemporal(() => context.operations.send({ kind: 'pause', paused }))
+  const read = async () => ((await context.limiterView()).paused === paused ? true : null)
+  if ((await decided(context, 'paused', { act, read })) === null) {
     throw unavailable('the limiter has not confirmed it yet')
   }
 }

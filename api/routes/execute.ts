@@ -2,7 +2,12 @@
 
 import { z } from 'zod'
 import { listRequests } from '../../activities/ledger/list-requests.ts'
-import { readRequest, type RequestRecord } from '../../activities/ledger/read-request.ts'
+import {
+  readBrief,
+  readRequest,
+  type RequestBrief,
+  type RequestRecord,
+} from '../../activities/ledger/read-request.ts'
 import { isFinal } from '../../domain/request.ts'
 import { nowMs, type ApiContext } from '../context.ts'
 import { executionAsk } from '../convert/ask.ts'
@@ -75,15 +80,16 @@ export async function submitted(call: Call<unknown, unknown, requests.ExecuteBod
 /** The request once it has ended within `waitMs`, else null. */
 async function endOf(
   context: ApiContext,
-  { id }: RequestRecord,
+  { id }: RequestBrief,
   waitMs: number,
 ): Promise<RequestRecord | null> {
   if (waitMs === 0) return null
   const ended = async () => {
-    const record = await readRequest(context.sql, id, nowMs(context))
+    const record = await readBrief(context.sql, id, nowMs(context))
     return record !== null && isFinal(record.state) ? record : null
   }
-  return await context.announcements.waitFor(id, ended, waitMs)
+  const isEnded = (await context.announcements.waitFor(id, ended, waitMs)) !== null
+  return isEnded ? await readRequest(context.sql, id, nowMs(context)) : null
 }
 
 const getExecution = route({

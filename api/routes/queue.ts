@@ -1,7 +1,7 @@
 // The queue: joining it, looking at one's place, leaving it, being moved in it.
 
 import { z } from 'zod'
-import { readRequest, type RequestRecord } from '../../activities/ledger/read-request.ts'
+import { readBrief, type RequestBrief } from '../../activities/ledger/read-request.ts'
 import { reservationKey } from '../../domain/admission.ts'
 import { isFinal } from '../../domain/request.ts'
 import { nowMs, type ApiContext } from '../context.ts'
@@ -68,10 +68,10 @@ const postEnqueue = route({
 })
 
 /** The request once the limiter has placed it, or as it is after a while. */
-async function placedOf(context: ApiContext, record: RequestRecord): Promise<RequestRecord> {
+async function placedOf(context: ApiContext, record: RequestBrief): Promise<RequestBrief> {
   let latest = record
   const placed = async () => {
-    latest = (await readRequest(context.sql, record.id, nowMs(context))) ?? latest
+    latest = (await readBrief(context.sql, record.id, nowMs(context))) ?? latest
     return latest.state !== 'waiting' || latest.position !== null ? latest : null
   }
   return (await context.announcements.waitFor(record.id, placed, PLACE_TIMEOUT_MS)) ?? latest
@@ -140,7 +140,7 @@ async function operate(context: ApiContext, caller: Caller, operation: Operation
 
 async function boost(
   { operations }: ApiContext,
-  { id, state, generation }: RequestRecord,
+  { id, state, generation }: RequestBrief,
   points: number,
 ): Promise<void> {
   if (state !== 'waiting') {
@@ -151,8 +151,8 @@ async function boost(
   await overTemporal(() => operations.send({ kind: 'boost', id: reservationKey(id, generation), points }), id)
 }
 
-async function requestOrThrow(context: ApiContext, caller: Caller, id: string): Promise<RequestRecord> {
-  const record = await readRequest(context.sql, id, nowMs(context))
+async function requestOrThrow(context: ApiContext, caller: Caller, id: string): Promise<RequestBrief> {
+  const record = await readBrief(context.sql, id, nowMs(context))
   if (record === null) throw notFound('request', id)
   mustActFor(caller, record.clientId)
   return record

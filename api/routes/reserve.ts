@@ -1,7 +1,7 @@
 // Reservations without a worker: made, looked at, cancelled.
 
 import { z } from 'zod'
-import { readRequest, type RequestRecord } from '../../activities/ledger/read-request.ts'
+import { readBrief, type RequestBrief } from '../../activities/ledger/read-request.ts'
 import { nowMs, type ApiContext } from '../context.ts'
 import { reservationAsk } from '../convert/ask.ts'
 import { reservationTo, standingOf } from '../convert/request.ts'
@@ -47,14 +47,14 @@ const postReserve = route({
 })
 
 /** 202 while it waits, 201 once granted, 200 where it ended without a grant. */
-function statusOf({ state, grantedAtMs }: RequestRecord): number {
+function statusOf({ state, grantedAtMs }: RequestBrief): number {
   if (state === 'waiting') return 202
   return grantedAtMs === null ? 200 : 201
 }
 
 /** The reservation when it no longer waits, or as it is after `waitMs`. */
-async function decidedWithin(context: ApiContext, id: string, waitMs: number): Promise<RequestRecord> {
-  const read = () => readRequest(context.sql, id, nowMs(context))
+async function decidedWithin(context: ApiContext, id: string, waitMs: number): Promise<RequestBrief> {
+  const read = () => readBrief(context.sql, id, nowMs(context))
   const notWaiting = async () => {
     const record = await read()
     return record?.state === 'waiting' ? null : record
@@ -92,14 +92,14 @@ const deleteReserve = route({
   },
 })
 
-async function reservationOrThrow(context: ApiContext, caller: Caller, id: string): Promise<RequestRecord> {
-  const record = await readRequest(context.sql, id, nowMs(context))
+async function reservationOrThrow(context: ApiContext, caller: Caller, id: string): Promise<RequestBrief> {
+  const record = await readBrief(context.sql, id, nowMs(context))
   if (record === null || record.kind !== 'reservation') throw notFound('reservation', id)
   mustActFor(caller, record.clientId)
   return record
 }
 
-async function reservationOf(context: ApiContext, record: RequestRecord) {
+async function reservationOf(context: ApiContext, record: RequestBrief) {
   return reservationTo(record, await standingOf(context, record))
 }
 

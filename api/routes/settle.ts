@@ -6,13 +6,13 @@ import { readResource } from '../../activities/ledger/read-config.ts'
 import { costLines } from '../../activities/ledger/read-cost.ts'
 import { readAttempts } from '../../activities/ledger/read-attempts.ts'
 import { recordAttempt } from '../../activities/ledger/record-attempt.ts'
-import { readRequest, type RequestRecord } from '../../activities/ledger/read-request.ts'
+import { readBrief, readRequest, type RequestBrief } from '../../activities/ledger/read-request.ts'
 import { reservationKey } from '../../domain/admission.ts'
 import { formatUsd } from '../../domain/money.ts'
 import type { AttemptUse, Use } from '../../domain/report.ts'
 import { isFinal } from '../../domain/request.ts'
 import { fromDemand, usedOf } from '../../domain/resource.ts'
-import type { WorkerResult } from '../../workflows/messages.ts'
+import type { LimiterOperation, WorkerResult } from '../../workflows/messages.ts'
 import { nowMs, type ApiContext } from '../context.ts'
 import { usdOrNull } from '../convert/ask.ts'
 import { reservationState, stateTo } from '../convert/request.ts'
@@ -53,7 +53,7 @@ const postRelease = route({
 
 async function settle(
   context: ApiContext,
-  { demand }: RequestRecord,
+  { demand }: RequestBrief,
   body: ReleaseBody & { readonly contentHash: string },
 ): Promise<ReleasedReply> {
   const { reservationId, actual, outcome, contentHash } = body
@@ -102,7 +102,7 @@ async function settle(
 /** The result goes to the request's workflow, which settles it. */
 async function postResult(
   context: ApiContext,
-  record: RequestRecord,
+  record: RequestBrief,
   body: ReleaseBody,
 ): Promise<ReleasedReply> {
   const { id, state } = record
@@ -121,14 +121,15 @@ async function postResult(
 /** The request had ended: what was assumed is corrected, once; what was reported stays as it is. */
 async function lateResult(
   context: ApiContext,
-  record: RequestRecord,
+  record: RequestBrief,
   body: ReleaseBody,
 ): Promise<ReleasedReply> {
-  const { id, state, attempts } = record
-  if (attempts === 0) throw notGranted(id, state)
+  const { id, state } = record
+  const before = await readRequest(context.sql, id, nowMs(context))
+  if (before === null || before.attempts === 0) throw notGranted(id, state)
   const { use } = resultOf(record, body)
   const isCorrected = use.kind !== 'unknown' && (await corrects(context, id, use))
-  const after = (await readRequest(context.sql, id, nowMs(context))) ?? record
+  const after = (await readBrief(context.sql, id, nowMs(context))) ?? record
   const late = (await costLines(context.sql, id)).some(({ kind }) => kind === 'correction')
   const settled = usedOf(after.actual ?? [], after.demand)
   const costUsd = formatUsd(after.actualNanoUsd ?? after.estimatedNanoUsd)
@@ -162,7 +163,7 @@ async function corrects(
 }
 
 function resultOf(
-  record: RequestRecord,
+  record: RequestBrief,
   { actual, costUsd, outcome, output, error }: ReleaseBody,
 ): WorkerResult {
   const consumed = actual ?? fromDemand(record.demand)
@@ -200,8 +201,7 @@ const postConsume = route({
     if (told.kind === 'not-granted') throw notGranted(reservationId, reservationState(told.state))
     const { generation, leaseMs, used } = told
     const id = reservationKey(reservationId, generation)
-    await overTemporal(() => context.operations.send({ kind: 'extend', id, leaseMs, used }), reservationId)
-    const renewed = await renewedOrThrow(context, record)
+    const renewed = await renewedOrThrow(context, record, { kind: 'extend', id, leaseMs, used })
     const state = told.requestKind === 'reservation' ? 'granted' : renewed.state
     const expiresAt = toIsoOrNull(renewed.expiresAtMs)
     return { status: 200, body: { reservationId, state, consumed: fromDemand(used), expiresAt } }
@@ -209,12 +209,18 @@ const postConsume = route({
 })
 
 /** What holds the grant once the limiter has renewed its lease: what is told is there. */
-async function renewedOrThrow(context: ApiContext, before: RequestRecord): Promise<RequestRecord> {
-  const { id, expiresAtMs } = before
-  const renewed = await decided(context, id, async () => {
-    const record = await readRequest(context.sql, id, nowMs(context))
-    const isDecided = record !== null && (isFinal(record.state) || record.expiresAtMs !== expiresAtMs)
-    return isDecided ? record : null
+async function renewedOrThrow(
+  context: ApiContext,
+  { id, expiresAtMs }: RequestBrief,
+  extend: Extract<LimiterOperation, { kind: 'extend' }>,
+): Promise<RequestBrief> {
+  const renewed = await decided(context, id, {
+    act: () => overTemporal(() => context.operations.send(extend), id),
+    read: async () => {
+      const record = await readBrief(context.sql, id, nowMs(context))
+      const isDecided = record !== null && (isFinal(record.state) || record.expiresAtMs !== expiresAtMs)
+      return isDecided ? record : null
+    },
   })
   if (renewed === null) {
     throw unavailable('the limiter has not renewed the lease yet; the same may be sent again', {
@@ -225,8 +231,8 @@ async function renewedOrThrow(context: ApiContext, before: RequestRecord): Promi
   return renewed
 }
 
-async function heldOrThrow(context: ApiContext, caller: Caller, id: string): Promise<RequestRecord> {
-  const record = await readRequest(context.sql, id, nowMs(context))
+async function heldOrThrow(context: ApiContext, caller: Caller, id: string): Promise<RequestBrief> {
+  const record = await readBrief(context.sql, id, nowMs(context))
   if (record === null) throw notFound('reservation', id)
   mustActFor(caller, record.clientId)
   return record
@@ -235,7 +241,7 @@ async function heldOrThrow(context: ApiContext, caller: Caller, id: string): Pro
 /** Use of what was not reserved is charged too, as long as it is a resource at all. */
 async function mustKnow(
   { sql }: ApiContext,
-  { demand, id }: RequestRecord,
+  { demand, id }: RequestBrief,
   told: Readonly<Record<string, number>> | null,
 ): Promise<void> {
   const reserved = new Set(demand.map(([resource]) => resource))

@@ -16,7 +16,10 @@ const thresholds = z
   .array(z.int().min(1).max(1_000))
   .max(THRESHOLDS_MAX)
   .refine((list) => new Set(list).size === list.length, 'expected each percent once')
-  .meta({ description: 'Whole percents of the amount whose use is told; default 50, 80, 95, 100' })
+  .meta({
+    description:
+      'Whole percents of the amount whose use is told once a period (`rolling`: once in the length of its window); default 50, 80, 95, 100',
+  })
 const budgetBase = {
   unit: p.id.meta({ description: '`USD` or a resource id', example: USD_UNIT }),
   amount,
@@ -43,7 +46,10 @@ export const budget = z
     z.strictObject({
       ...budgetBase,
       enforcement: z.literal('soft'),
-      graceMs: p.durationMs.default(3_600_000),
+      graceMs: p.durationMs.default(3_600_000).meta({
+        description:
+          'From the charge that goes above the amount; then it is hard until the period ends, or until what a rolling window holds is back within the amount',
+      }),
       overageMultiplier: z
         .string()
         .regex(/^[1-9]\d{0,2}(\.\d{1,3})?$/, 'expected a decimal string from "1" to "999.999"')
@@ -61,11 +67,7 @@ export const budget = z
         isRolling ? 'expected the length of the window' : 'expected only with the period `rolling`',
       )
     }
-    if (isRolling && budget.enforcement === 'soft')
-      issue('enforcement', 'expected `hard` with the period `rolling`')
     if (isRolling && budget.timezone !== 'UTC') issue('timezone', 'expected none: a window has no calendar')
-    if (isRolling && budget.thresholds !== undefined)
-      issue('thresholds', 'expected none: a window never begins anew')
     if ('carvedFrom' in budget && budget.carvedFrom !== undefined && budget.period !== 'total') {
       issue('period', 'expected `total`: a carve-out lasts until its scope ends')
     }

@@ -8,7 +8,7 @@
 import { URGENCIES } from '../../domain/priority.ts'
 import { RESOURCE_DEFAULTS, type Resource } from '../../domain/resource.ts'
 import type { LimiterEvent, Reserve } from '../../limiter/event.ts'
-import { createState, encode, restore, type LimiterState } from '../../limiter/state.ts'
+import { createState, encode, restore, UNBOUNDED_BYTES, type LimiterState } from '../../limiter/state.ts'
 import { step } from '../../limiter/step.ts'
 import { check, placement } from '../../limiter/view.ts'
 import { quantile } from '../load.ts'
@@ -42,7 +42,7 @@ const MANY: Crowd = { clients: CLIENTS, idOf: (nth) => `request-${nth}#1` }
 
 /** A limiter for which `waiting` wait and SLOTS run. */
 export class Scene {
-  readonly state: LimiterState = createState()
+  readonly state: LimiterState = createState(UNBOUNDED_BYTES)
   readonly #running: string[] = []
   readonly #crowd: Crowd
   #nth = 0
@@ -153,7 +153,7 @@ function newFloats(): number[] {
 function measureState(state: LimiterState): Row {
   const encoding = micros(3, () => encode(state))
   const text = JSON.stringify(encode(state))
-  const restoring = micros(3, () => restore(JSON.parse(text)))
+  const restoring = micros(3, () => restore(JSON.parse(text), UNBOUNDED_BYTES))
   return {
     'encode ms': (encoding / 1_000).toFixed(1),
     'restore ms': (restoring / 1_000).toFixed(1),

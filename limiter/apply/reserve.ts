@@ -9,14 +9,16 @@
 import { impossibleIn, type Asker } from '../../domain/pool.ts'
 import type { Demand } from '../../domain/resource.ts'
 import { canonical } from '../amounts.ts'
-import { RESERVATIONS_MAX, type LimiterState } from '../book.ts'
+import { hasRoomFor, type LimiterState } from '../book.ts'
+import { clientOf } from '../client.ts'
 import type { Blocking, Effect, Rejection } from '../effect.ts'
 import { endingOf } from '../endings.ts'
 import type { Reserve } from '../event.ts'
 import { rememberedOf } from '../experience.ts'
 import { candidateOf, earliestStart, forecast, type Forecast } from '../forecast.ts'
 import { wantsOf } from '../order/lane.ts'
-import { changeCap, clientOf, dequeue, enqueue } from '../queue.ts'
+import { laneBytes, memberBytes } from '../plain-bytes.ts'
+import { changeCap, dequeue, enqueue } from '../queue.ts'
 import type { Waiting } from '../reservation.ts'
 import { endingEffect, grantedEffect, queuedEffect, rejectedEffect } from './answer.ts'
 
@@ -30,7 +32,7 @@ export function reserve(state: LimiterState, event: Reserve): readonly Effect[] 
   const ending = endingOf(state.endings, id)
   if (ending !== undefined) return [endingEffect(state, id, ending)]
   const demand = canonical(event.demand)
-  const rejection = refusalOf(state, demand, event)
+  const rejection = refusalOf(state, demand, event) ?? overflow(state, { ...event, demand })
   if (rejection !== null) return [rejectedEffect(state, id, rejection)]
 
   state.sequence += 1
@@ -82,7 +84,7 @@ export function refusalOf(
     if (!state.accounts.has(resourceId)) return { reason: 'unknown-resource', resourceId }
   }
   if (!state.tiers.has(tier)) return { reason: 'unknown-tier', tier }
-  return impossibility(state, demand, asker) ?? overflow(state, demand)
+  return impossibility(state, demand, asker)
 }
 
 /** The first limit that can never admit the demand, or null. */
@@ -100,10 +102,13 @@ export function impossibility(
   return null
 }
 
-function overflow(state: LimiterState, demand: Demand): Rejection | null {
-  if (state.reservations.size < RESERVATIONS_MAX) return null
-  const [resourceId = ''] = demand[0] ?? []
-  return { reason: 'queue-full', resourceId, size: RESERVATIONS_MAX, retryAfterMs: retryAfter(state, null) }
+/** No room is left for it in the plain form (BY2), or null. */
+function overflow(state: LimiterState, event: Reserve): Rejection | null {
+  const resourceIds = event.demand.map(([id]) => id)
+  if (hasRoomFor(state, memberBytes(event) + laneBytes({ ...event, resourceIds }))) return null
+  const [resourceId = ''] = resourceIds
+  const { size } = state.reservations
+  return { reason: 'queue-full', resourceId, size, retryAfterMs: retryAfter(state, null) }
 }
 
 function mayNotWait(state: LimiterState, waiting: Waiting, ahead: Forecast): Rejection | null {

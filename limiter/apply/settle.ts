@@ -9,11 +9,12 @@
 import type { Demand } from '../../domain/resource.ts'
 import { canonical, larger, unitsIn } from '../amounts.ts'
 import { availableOf, charge, chargeMore, freeSlots, poolOf, refund, takeSlots } from '../account.ts'
-import type { LimiterState } from '../book.ts'
+import { weigh, type LimiterState } from '../book.ts'
 import type { Effect } from '../effect.ts'
 import { endingOf, remember, SETTLED, SETTLED_LATE } from '../endings.ts'
 import type { Extend, Settle } from '../event.ts'
 import { endLease, holdingsOf, leaseOf, serveClient } from '../grant.ts'
+import { leaseBytes } from '../plain-bytes.ts'
 import type { Granted } from '../reservation.ts'
 import { ignored } from './answer.ts'
 
@@ -84,7 +85,9 @@ export function extend(state: LimiterState, event: Extend): Effect {
   if (event.used !== null) {
     const used = canonical(event.used)
     overrun(state, granted, used)
+    weigh(state, -leaseBytes(granted))
     granted.booked = larger(granted.booked, used)
+    weigh(state, leaseBytes(granted))
   }
   granted.expiresAtMs = state.nowMs + leaseMs
   for (const { account, pool } of holdings) takeSlots(pool, leaseOf(granted, account))

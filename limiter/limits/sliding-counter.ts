@@ -176,9 +176,7 @@ export function slidingCounter(
     soonest: (need, inFlight, whenMs) => earliest(Math.max(0, need - inFlight), whenMs),
     spare(need, etaMs, use) {
       if (!isBlind) return spare(need, etaMs, use.atMs)
-      const paced = Math.min(pace.available(use.atMs), pace.spare(Math.min(need, burst), etaMs, use))
-      // Where the pace is full, any amount may go.
-      if (paced === burst) return spare(need, etaMs, use.atMs)
+      const paced = pace.spare(Math.min(need, burst), etaMs, use)
       return paced <= 0 ? paced : Math.min(paced, spare(need, etaMs, use.atMs))
     },
     charge(amount, whenMs) {

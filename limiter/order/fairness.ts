@@ -5,9 +5,9 @@
 // Y3  A client that steadily takes a tenth of a resource has no points left; one that took nothing has all.
 
 import { FAIRNESS_POINTS_MAX } from '../../domain/priority.ts'
-import type { Demand, Resource } from '../../domain/resource.ts'
+import type { Demand } from '../../domain/resource.ts'
 import { multiplyDivideUp } from '../../domain/arithmetic.ts'
-import { needOfLimit } from '../../domain/limit.ts'
+import { countsUnits, type Limit } from '../../domain/limit.ts'
 import { rateOf } from '../../domain/rate.ts'
 
 export const EPOCH_MS = 60_000
@@ -52,16 +52,28 @@ export function fairnessPoints(served: Served, atEpoch: number): number {
   return Math.max(0, FAIRNESS_POINTS_MAX - lost)
 }
 
+/** How fast a limit lets through what it counts: units, or reservations as one each. */
+export type Pace = { readonly countsUnits: boolean; readonly whole: number; readonly perUs: number }
+
+/** Of the limits that have a rate; a slot passes on every SLOT_HOLD_MS. */
+export function pacesOf(limits: readonly Limit[]): readonly Pace[] {
+  return limits.flatMap((limit) => {
+    const slots = limit.type === 'concurrency' ? { units: limit.slots, perMs: SLOT_HOLD_MS } : null
+    const rate = rateOf(limit) ?? slots
+    if (rate === null) return []
+    return [{ countsUnits: countsUnits(limit), whole: Math.max(1, rate.units), perUs: rate.perMs * 1_000 }]
+  })
+}
+
 /** Cost of a demand (Y1): the most over its resources; one that is unknown costs nothing. */
-export function costOf(demand: Demand, resourceOf: (id: string) => Resource | undefined): number {
+export function costOf(
+  demand: Demand,
+  accounts: ReadonlyMap<string, { readonly paces: readonly Pace[] }>,
+): number {
   let cost = 0
   for (const [id, units] of demand) {
-    for (const limit of resourceOf(id)?.limits ?? []) {
-      const slots = limit.type === 'concurrency' ? { units: limit.slots, perMs: SLOT_HOLD_MS } : null
-      const rate = rateOf(limit) ?? slots
-      if (rate === null) continue
-      const { units: whole, perMs } = rate
-      cost = Math.max(cost, multiplyDivideUp(needOfLimit(limit, units), perMs * 1_000, Math.max(1, whole)))
+    for (const { countsUnits, whole, perUs } of accounts.get(id)?.paces ?? []) {
+      cost = Math.max(cost, multiplyDivideUp(countsUnits ? units : 1, perUs, whole))
     }
   }
   return Math.min(cost, COST_MAX)

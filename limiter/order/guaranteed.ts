@@ -142,13 +142,14 @@ function isEmpty({ starving, others }: TierQueue): boolean {
 
 /** Who is next here (GS2), and how many units it wants; undefined where nobody waits. */
 export function nextFlow({ tiers }: Share, { weightOf, unitsOf }: Measures): Due | undefined {
-  let best: Choice | undefined
-  for (const queue of tiers.values()) {
-    const choice = weightOf(queue.tier) > 0 ? choose(queue) : undefined
-    if (choice !== undefined && (best === undefined || goesFirst(choice, best))) best = choice
+  let queue: TierQueue | undefined
+  for (const other of tiers.values()) {
+    if (isEmpty(other) || weightOf(other.tier) === 0) continue
+    if (queue === undefined || goesFirst(other, queue)) queue = other
   }
-  const head = best && oldestOf(best.flow)
-  return best && head && { queue: best.queue, flow: best.flow, head, units: unitsOf(head) }
+  const flow = queue?.starving.top() ?? queue?.others.top()
+  const head = flow && oldestOf(flow)
+  return queue && flow && head && { queue, flow, head, units: unitsOf(head) }
 }
 
 type Measures = {
@@ -164,18 +165,10 @@ export type Due = {
   readonly units: number
 }
 
-type Choice = { readonly queue: TierQueue; readonly flow: Flow; readonly isStarving: boolean }
-
-function choose(queue: TierQueue): Choice | undefined {
-  const starving = queue.starving.top()
-  if (starving !== undefined) return { queue, flow: starving, isStarving: true }
-  const other = queue.others.top()
-  return other && { queue, flow: other, isStarving: false }
-}
-
-function goesFirst(a: Choice, b: Choice): boolean {
-  if (a.isStarving !== b.isStarving) return a.isStarving
-  return a.queue.tag === b.queue.tag ? a.queue.tier < b.queue.tier : a.queue.tag < b.queue.tag
+function goesFirst(a: TierQueue, b: TierQueue): boolean {
+  const [aStarves, bStarves] = [a.starving.size > 0, b.starving.size > 0]
+  if (aStarves !== bStarves) return aStarves
+  return a.tag === b.tag ? a.tier < b.tier : a.tag < b.tag
 }
 
 /** The oldest head among a flow's lanes. */

@@ -42,14 +42,18 @@ export type Verdict =
       readonly blocking: Blocking
       readonly startAtMs: number | null
       readonly isHeldByClaims: boolean
+      /** When another of the pools of a want opens, so that it may be taken from there; null where none will. */
+      readonly changesMs: number | null
     }
 
 export function judge(wants: readonly Want[], trial: Trial): Verdict {
   const pools: Pool[] = []
   let blocking: Blocking | null = null
   let ownMs: number | null = trial.atMs
+  let changesMs: number | null = null
   for (const want of wants) {
-    const { pool, held } = bestPool(want, trial)
+    const { pool, held, othersMs } = bestPool(want, trial)
+    changesMs = earlierOf(changesMs, othersMs)
     if (pool !== undefined) pools.push(pool)
     if (held === null) continue
     if (blocking === null || isLater(held.blocking.untilMs, blocking.untilMs)) blocking = held.blocking
@@ -57,25 +61,39 @@ export function judge(wants: readonly Want[], trial: Trial): Verdict {
   }
   if (blocking === null) return { kind: 'fits', pools }
   const startAtMs = blocking.untilMs
-  return { kind: 'blocked', pools, blocking, startAtMs, isHeldByClaims: isLater(startAtMs, ownMs) }
+  const isHeldByClaims = isLater(startAtMs, ownMs)
+  return { kind: 'blocked', pools, blocking, startAtMs, isHeldByClaims, changesMs }
 }
 
 /** `ownMs`: when the limits alone, without others' claims, would let it pass; null where nobody can tell. */
 type Held = { readonly blocking: Blocking; readonly ownMs: number | null }
 
-type PoolChoice = { readonly pool: Pool | undefined; readonly held: Held | null }
+type PoolChoice = {
+  readonly pool: Pool | undefined
+  readonly held: Held | null
+  /** When the first of the others opens that hold it back as well. */
+  readonly othersMs: number | null
+}
 
 /** The first pool that admits the want, else the one that will first, and what holds it back there. */
 function bestPool({ account, pools, units }: Want, trial: Trial): PoolChoice {
-  let best: PoolChoice = { pool: undefined, held: closedFor(account, units, trial.atMs) }
-  for (const pool of pools) {
-    if (!isOpen(pool)) continue
-    const held = heldIn({ account, pool, units }, trial)
-    if (held === null) return { pool, held }
-    if (best.pool === undefined || isLater(best.held?.blocking.untilMs ?? null, held.blocking.untilMs))
-      best = { pool, held }
+  let pool: Pool | undefined
+  let held = closedFor(account, units, trial.atMs)
+  let othersMs: number | null = null
+  for (const one of pools) {
+    if (!isOpen(one)) continue
+    const heldThere = heldIn({ account, pool: one, units }, trial)
+    const [bestMs, thereMs] = [held?.blocking.untilMs ?? null, heldThere?.blocking.untilMs ?? null]
+    if (pool !== undefined && heldThere !== null && !isLater(bestMs, thereMs)) {
+      othersMs = earlierOf(othersMs, thereMs)
+      continue
+    }
+    if (pool !== undefined) othersMs = earlierOf(othersMs, bestMs)
+    pool = one
+    held = heldThere
+    if (held === null) break
   }
-  return best
+  return { pool, held, othersMs }
 }
 
 /** What holds back whatever wants the resource, in every pool: null where it is open. */
@@ -182,6 +200,11 @@ export function isLater(a: number | null, b: number | null): boolean {
 
 function laterOf(a: number | null, b: number | null): number | null {
   return isLater(a, b) ? a : b
+}
+
+/** The earlier of two times; one that nobody can tell is none. */
+function earlierOf(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b)
 }
 
 /** Null where it is now, although it does not fit: slots of other pools are in the way, and nobody can tell how long. */

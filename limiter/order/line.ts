@@ -22,6 +22,8 @@ type Bounds = {
   /** Nobody below is later than this: it may have left since. */
   enqueuedAtMs: number
   sequence: number
+  /** `enqueuedAtMs` of each member or node, side by side: a search touches nothing else but where two are equal. */
+  readonly times: number[]
 }
 type Leaf = Bounds & { readonly kind: 'leaf'; readonly members: Waiting[] }
 type Branch = Bounds & { readonly kind: 'branch'; readonly nodes: Node[] }
@@ -109,12 +111,16 @@ function addTo(node: Node, waiting: Waiting): Node | null {
   const at = placeIn(node, waiting)
   if (node.kind === 'leaf') {
     node.members.splice(at, 0, waiting)
+    node.times.splice(at, 0, waiting.enqueuedAtMs)
     return node.members.length > WIDTH_MAX ? divide(node, at) : null
   }
   const below = node.nodes[at]
-  const sibling = below === undefined ? leafOf([waiting]) : addTo(below, waiting)
+  if (below === undefined) return null
+  const sibling = addTo(below, waiting)
+  node.times[at] = below.enqueuedAtMs
   if (sibling === null) return null
   node.nodes.splice(at + 1, 0, sibling)
+  node.times.splice(at + 1, 0, sibling.enqueuedAtMs)
   return node.nodes.length > WIDTH_MAX ? divide(node, at + 1) : null
 }
 
@@ -123,21 +129,33 @@ function removeFrom(node: Node, waiting: Waiting): boolean {
   if (node.kind === 'leaf') {
     if (node.members[at] !== waiting) return false
     node.members.splice(at, 1)
+    node.times.splice(at, 1)
   } else {
     const below = node.nodes[at]
     if (below === undefined || !removeFrom(below, waiting)) return false
-    if (below.total.count === 0) node.nodes.splice(at, 1)
+    if (below.total.count === 0) {
+      node.nodes.splice(at, 1)
+      node.times.splice(at, 1)
+    }
   }
   addOne(node.total, waiting, -1)
   return true
 }
 
 /** Index of the first below the node that is not earlier; the last node where all are. */
-function placeIn(node: Node, waiting: Waiting): number {
-  const isBefore = (one: Place): boolean => isEarlier(one, waiting)
-  return node.kind === 'leaf'
-    ? firstNot(node.members, isBefore)
-    : Math.min(firstNot(node.nodes, isBefore), node.nodes.length - 1)
+function placeIn(node: Node, { enqueuedAtMs, sequence }: Waiting): number {
+  const { times } = node
+  const list: readonly Place[] = node.kind === 'leaf' ? node.members : node.nodes
+  let [low, high] = [0, times.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const timeMs = times[middle] ?? 0
+    const isBefore =
+      timeMs === enqueuedAtMs ? (list[middle]?.sequence ?? 0) < sequence : timeMs < enqueuedAtMs
+    if (isBefore) low = middle + 1
+    else high = middle
+  }
+  return node.kind === 'leaf' ? low : Math.min(low, times.length - 1)
 }
 
 /** Index of the first for which `holds` is false; it must hold for a beginning of the list only. */
@@ -157,13 +175,15 @@ function divide(node: Node, at: number): Node {
   const { length } = node.kind === 'leaf' ? node.members : node.nodes
   const kept = at === length - 1 ? KEPT_AT_THE_END : length >> 1
   const later = node.kind === 'leaf' ? leafOf(node.members.splice(kept)) : branchOf(node.nodes.splice(kept))
+  node.times.length = kept
   addAll(node.total, later.total, -1)
   reach(node, node.kind === 'leaf' ? node.members.at(-1) : node.nodes.at(-1))
   return later
 }
 
 function leafOf(members: Waiting[]): Leaf {
-  const leaf: Leaf = { kind: 'leaf', members, total: { count: 0, units: [] }, enqueuedAtMs: 0, sequence: 0 }
+  const times = members.map(({ enqueuedAtMs }) => enqueuedAtMs)
+  const leaf: Leaf = { kind: 'leaf', members, ...newBounds(times) }
   for (const member of members) addOne(leaf.total, member, 1)
   reach(leaf, members.at(-1))
   return leaf
@@ -173,13 +193,15 @@ function branchOf(nodes: Node[]): Branch {
   const branch: Branch = {
     kind: 'branch',
     nodes,
-    total: { count: 0, units: [] },
-    enqueuedAtMs: 0,
-    sequence: 0,
+    ...newBounds(nodes.map(({ enqueuedAtMs }) => enqueuedAtMs)),
   }
   for (const node of nodes) addAll(branch.total, node.total, 1)
   reach(branch, nodes.at(-1))
   return branch
+}
+
+function newBounds(times: number[]): Bounds {
+  return { total: { count: 0, units: [] }, enqueuedAtMs: 0, sequence: 0, times }
 }
 
 function reach(node: Node, last: Place | undefined): void {

@@ -9,7 +9,7 @@ import { resourceFrom } from '../../api/convert/config.ts'
 import { fromDemand, type Demand, type Resource } from '../../domain/resource.ts'
 import type { Effect, Granted } from '../../limiter/effect.ts'
 import type { LimiterEvent } from '../../limiter/event.ts'
-import { createState, type LimiterState } from '../../limiter/state.ts'
+import { createState, UNBOUNDED_BYTES, type LimiterState } from '../../limiter/state.ts'
 import { nextWakeMs, step } from '../../limiter/step.ts'
 import type { Verdict } from '../checker.ts'
 import { openAgenda, type Agenda } from './agenda.ts'
@@ -65,7 +65,7 @@ export function simulate(simulation: Simulation): Verdict {
   const resources = Object.entries(scenario.resources).map(([id, body]) => resourceFrom(id, body))
   const world: World = {
     agenda,
-    state: createState(),
+    state: createState(UNBOUNDED_BYTES),
     providers: openProviders(resources, () => agenda.nowUs),
     random: randomFrom(seed, 'delays'),
     simulation,

@@ -77,3 +77,16 @@ test('N2: many ids go in few notifications, none is lost', async () => {
   expect(await Promise.all(heard)).toEqual(ids)
   expect(performance.now() - startedMs).toBeLessThan(900)
 })
+
+test('what an act brings about is looked at when it is announced, be it during the act, and not before', async () => {
+  for (const teller of [here, there]) {
+    const value = appearing()
+    const act = async () => {
+      value.set('done')
+      await teller.announcements.announce(['e'])
+    }
+    const wait = { read: value.read, timeoutMs: 10_000 }
+    expect(await here.announcements.waitAfter('e', act, wait)).toBe('done')
+    expect(value.looks()).toBe(1)
+  }
+})

@@ -38,12 +38,58 @@ const table: Readonly<Record<string, { headers: Record<string, string>; want: un
     headers: { 'ratelimit-limit': '100, 100;w=60', 'ratelimit-remaining': '50', 'ratelimit-reset': '30' },
     want: [{ dimension: null, limit: 100, remaining: 50, resetAtMs: NOW + 30_000 }],
   },
-  'the draft of two headers (vector 48)': {
-    headers: {
-      'ratelimit-policy': '"burst";q=100;w=60,"daily";q=1000;w=86400',
-      ratelimit: '"default";r=50;t=30',
+  'vector 48 (the IETF draft of RateLimit fields): of what is left of each policy, the least, with its quota (RH4)':
+    {
+      headers: {
+        'RateLimit-Policy': '"burst";q=100;w=60,"daily";q=1000;w=86400',
+        RateLimit: '"burst";r=50;t=30, "daily";r=8;t=4000',
+      },
+      want: [{ dimension: null, limit: 1_000, remaining: 8, resetAtMs: NOW + 4_000_000 }],
     },
-    want: [{ dimension: null, limit: 100, remaining: 50, resetAtMs: NOW + 30_000 }],
+  'vector 48: policies alone are the first of them': {
+    headers: { 'ratelimit-policy': '"burst";q=100;w=60,"daily";q=1000;w=86400' },
+    want: [{ dimension: null, limit: 100, remaining: null, resetAtMs: null }],
+  },
+  'vector 48: what is left of a policy that is not told has no limit': {
+    headers: { 'ratelimit-policy': '"burst";q=100;w=60', ratelimit: '"default";r=50;t=30' },
+    want: [{ dimension: null, limit: null, remaining: 50, resetAtMs: NOW + 30_000 }],
+  },
+  'vector 48: Retry-After takes precedence over the reset, be it earlier or later (RH5)': {
+    headers: { ratelimit: '"default";r=0;t=30', 'Retry-After': '7' },
+    want: [{ dimension: null, limit: null, remaining: 0, resetAtMs: NOW + 7_000 }],
+  },
+  'vector 48: so it does in the draft of three headers, but not where a reset means when a bucket is full (RH5)':
+    {
+      headers: {
+        'ratelimit-remaining': '0',
+        'ratelimit-reset': '5',
+        'x-ratelimit-remaining-tokens': '10',
+        'x-ratelimit-reset-tokens': '6s',
+        'retry-after': '60',
+      },
+      want: [
+        { dimension: null, limit: null, remaining: 0, resetAtMs: NOW + 60_000 },
+        { dimension: 'tokens', limit: null, remaining: 10, resetAtMs: NOW + 6_000 },
+      ],
+    },
+  'vector 48: a policy whose window is not of whole seconds is none': {
+    headers: { 'ratelimit-policy': '"sub";q=10;w=0.5,"none";q=20;w=0,"whole";q=30;w=2' },
+    want: [{ dimension: null, limit: 30, remaining: null, resetAtMs: null }],
+  },
+  'vector 48: 10,000 left of 10,000 in 1,000 s, ten seconds before the reset, is no rate': {
+    headers: { 'ratelimit-policy': '"d";q=10000;w=1000', ratelimit: '"d";r=10000;t=10' },
+    want: [{ dimension: null, limit: 10_000, remaining: 10_000, resetAtMs: NOW + 10_000 }],
+  },
+  'vector 48: a policy may say what it counts, for whom, and be named as it likes': {
+    headers: {
+      'ratelimit-policy': '"a, \\"b\\";q=7";q=65535;qu="requests";w=10;pk=:c2Q=:',
+      ratelimit: '"a, \\"b\\";q=7";r=12;t=3',
+    },
+    want: [{ dimension: 'requests', limit: 65_535, remaining: 12, resetAtMs: NOW + 3_000 }],
+  },
+  'vector 48: numbers that are none are left out (RH1)': {
+    headers: { 'ratelimit-policy': '"d";q=many;w=60', ratelimit: '"d";r=1.5;t=-3' },
+    want: [],
   },
   'what cannot be read is left out (RH1)': {
     headers: {

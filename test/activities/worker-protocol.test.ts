@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
-import { callOverHttp, interpret, retryAfterMs } from '../../activities/worker-protocol.ts'
+import { retryAfterMs } from '../../activities/rate-limit-headers.ts'
+import { callOverHttp, interpret } from '../../activities/worker-protocol.ts'
 import type { WorkerCall } from '../../domain/admission.ts'
 
 const success = {
@@ -11,7 +12,7 @@ const success = {
   costUsd: '0.01',
 }
 
-describe('what a status and a body mean (W1 to W3)', () => {
+describe('what a status and a body mean (W1 to W4)', () => {
   const cases: Record<string, { status: number; body: unknown; want: object }> = {
     'a success reports its use': {
       status: 200,
@@ -57,6 +58,25 @@ describe('what a status and a body mean (W1 to W3)', () => {
       status: 429,
       body: {},
       want: { kind: 'retryable', isThrottled: true, retryAfterMs: 3_000 },
+    },
+    'a 429 of the problem type quota-exceeded is one like any other (W4, vector 48)': {
+      status: 429,
+      body: {
+        type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+        title: 'Request cannot be satisfied as assigned quota has been exceeded',
+        'violated-policies': ['daily'],
+      },
+      want: { kind: 'retryable', isThrottled: true, retryAfterMs: 3_000, use: { kind: 'none' } },
+    },
+    'a 503 of the problem type temporary-reduced-capacity closes what it is about (W4, vector 48)': {
+      status: 503,
+      body: { type: 'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity' },
+      want: { kind: 'retryable', isThrottled: true, retryAfterMs: 3_000, use: { kind: 'none' } },
+    },
+    'a 503 of another problem type closes nothing (W4)': {
+      status: 503,
+      body: { type: 'about:blank' },
+      want: { kind: 'retryable', isThrottled: false },
     },
     'a 503 is retryable (W1)': { status: 503, body: 'down', want: { kind: 'retryable', isThrottled: false } },
     'a 408 is retryable (W1)': { status: 408, body: '', want: { kind: 'retryable' } },

@@ -21,7 +21,7 @@ async function keyOf(scopes: readonly string[], clientId: string | null = 'acme'
   return { key: body.key as string }
 }
 
-describe('U1: a key of a client lowers, and raises nothing', () => {
+describe('U1, P1: a key of a client lowers, and raises nothing', () => {
   const SOFT = { enforcement: 'soft', overageMax: '1' }
   const tried: Record<string, readonly [list: readonly object[], told: RegExp]> = {
     'a higher amount': [[{ ...MONTH, amount: '10.01' }], /raises the amount from 10 to 10.01/],
@@ -130,12 +130,28 @@ test('additions are told, and made once', async () => {
   })
 })
 
+test('a soft rolling budget with its thresholds is taken, kept and told', async () => {
+  const grace = { enforcement: 'soft', graceMs: 60_000, overageMultiplier: '1.5', overageMax: '2' }
+  const given = {
+    unit: 'USD',
+    amount: '1',
+    period: 'rolling',
+    windowMs: 86_400_000,
+    thresholds: [90],
+    ...grace,
+  }
+  expect(await api.put(PATH, [given])).toMatchObject({ status: 200 })
+  expect((await api.get(PATH)).body).toMatchObject([
+    { period: 'rolling', windowMs: 86_400_000, enforcement: 'soft', thresholds: [90], remaining: '1' },
+  ])
+})
+
 describe('what is no budget', () => {
   const ROLLING = { unit: 'USD', amount: '1', period: 'rolling', windowMs: 86_400_000 }
   test.each([
     ['a rolling one without its window', { ...ROLLING, windowMs: undefined }, '/budgets/0/windowMs'],
     ['a window of a calendar period', { ...MONTH, windowMs: 60_000 }, '/budgets/0/windowMs'],
-    ['a soft rolling one', { ...ROLLING, enforcement: 'soft', overageMax: '1' }, '/budgets/0/enforcement'],
+    ['a rolling one in a time zone', { ...ROLLING, timezone: 'Europe/Vienna' }, '/budgets/0/timezone'],
     ['a carve-out by month', { ...MONTH, carvedFrom: 'global' }, '/budgets/0/period'],
     ['a threshold twice', { ...MONTH, thresholds: [50, 50] }, '/budgets/0/thresholds'],
   ])('%s', async (_, budget, pointer) => {

@@ -4,6 +4,7 @@ import {
   EMPTY_BALANCE,
   chargedOf,
   holdOf,
+  measured,
   remainingOf,
   spanOf,
   surchargeOf,
@@ -164,4 +165,38 @@ test('B5: a period is a calendar’s in its zone; total has no end', () => {
     endMs: Date.parse('2026-11-02T05:00:00Z'),
   })
   expect(spanOf({ period: 'total', timezone: 'UTC' }, NOON)).toEqual({ startMs: 0, endMs: null })
+})
+
+describe('B7: a rolling budget is measured by what counts of it', () => {
+  const rolling = (budget: Budget): Budget => ({ ...budget, period: 'rolling', windowMs: 60_000 })
+  const crossed = { crossedAtMs: NOON }
+  const table: Record<string, { budget: Budget; kept: Partial<Balance>; want: Partial<Balance> }> = {
+    'within its amount it has no surcharge and no crossing': {
+      budget: rolling(soft(100)),
+      kept: { used: 100, ...crossed },
+      want: { used: 100, surcharge: 0, crossedAtMs: null },
+    },
+    'above it has both': {
+      budget: rolling(soft(100)),
+      kept: { used: 113, ...crossed },
+      want: { used: 113, surcharge: 7, crossedAtMs: NOON },
+    },
+    'a hard one has no surcharge': {
+      budget: rolling(hard(100)),
+      kept: { used: 113 },
+      want: { used: 113, surcharge: 0 },
+    },
+    'one of a calendar is what it is': {
+      budget: soft(100),
+      kept: { used: 90, surcharge: 3, ...crossed },
+      want: { used: 90, surcharge: 3, ...crossed },
+    },
+  }
+  test.for(Object.entries(table))('%s', ([, { budget, kept, want }]) => {
+    expect(measured(budget, balance(kept))).toEqual(balance({ ...kept, ...want }))
+  })
+
+  test('nothing of its surcharge is booked', () => {
+    expect(surchargeOf(rolling(soft(10)), balance({ used: 10 }), 5)).toBe(0)
+  })
 })

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Limit } from '../../domain/limit.ts'
-import { carve, impossibleIn } from '../../domain/pool.ts'
+import { carve, impossibleIn, loansFor, loansOf, poolsFor } from '../../domain/pool.ts'
 import { RESOURCE_DEFAULTS, type Pools, type Resource } from '../../domain/resource.ts'
 import { openPools } from '../../limiter/pool.ts'
 
@@ -72,4 +72,49 @@ test('SZ1 the size of a pool, as admission judges it, is what its meter admits w
       },
     ),
   )
+})
+
+test('PL1, SZ2: the parts of a limit and what is left of it add up to it, whatever the parts', () => {
+  const limits: readonly Limit[] = [MINUTE, BUCKET, { type: 'concurrency', slots: 7, per: 'reservation' }]
+  fc.assert(
+    fc.property(fc.nat(4_000), fc.nat(3_000), fc.nat(3_000), (reserved, acme, other) => {
+      const pools = carve(resource(limits, { reserved, dedicated: { acme, other } }))
+      const sumOf = (nth: number) => pools.reduce((sum, { limits: of }) => sum + amountOf(of[nth]), 0)
+      expect([sumOf(0), sumOf(1), sumOf(2)]).toEqual([100, 200, 7])
+      const rate = pools.reduce((sum, { limits: of }) => sum + rateOf(of[1]), 0n)
+      expect(rate).toBe(60n * 10_000n)
+    }),
+  )
+
+  function amountOf(limit: Limit | undefined): number {
+    if (limit?.type === 'token-bucket') return limit.capacity
+    return limit?.type === 'concurrency' ? limit.slots : limit?.type === 'sliding-window' ? limit.units : 0
+  }
+
+  /** Units a minute, in ten-thousandths. */
+  function rateOf(limit: Limit | undefined): bigint {
+    if (limit?.type !== 'token-bucket') return 0n
+    return (BigInt(limit.refillUnits) * 60_000n * 10_000n) / BigInt(limit.refillMs)
+  }
+})
+
+test('PL2: a client uses its own pool first, then the shared one; only urgent work the reserved one', () => {
+  const pools = carve(resource([MINUTE], POOLS))
+  const names = (asker: typeof OTHER | typeof OWNER | typeof URGENT) =>
+    poolsFor(pools, asker).map(({ name }) => name)
+  expect(names(OTHER)).toEqual(['shared'])
+  expect(names(OWNER)).toEqual(['dedicated:acme', 'shared'])
+  expect(names(URGENT)).toEqual(['shared', 'reserved'])
+})
+
+test('PL5: a pool lends a part of itself, to those who may not use it anyway', () => {
+  const lending = { reserved: 0, dedicated: 5_000 }
+  const loans = loansOf(resource([MINUTE], { ...POOLS, lending }))
+  expect(loans.map(({ lender, limits }) => [lender, limits])).toEqual([
+    ['dedicated:acme', [{ ...MINUTE, units: 10 }]],
+  ])
+  expect(loansFor(loans, OTHER)).toEqual(loans)
+  expect(loansFor(loans, OWNER)).toEqual([])
+  const ofReserved = loansOf(resource([MINUTE], { ...POOLS, lending: { reserved: 10_000, dedicated: 0 } }))
+  expect([loansFor(ofReserved, OTHER), loansFor(ofReserved, URGENT)]).toEqual([ofReserved, []])
 })

@@ -139,3 +139,26 @@ test('S3, S4: every budget is charged in its unit and the holds come back, whate
     { key: 'out', attempt: 0, kind: 'release', held: -10, used: 0, surcharge: 0 },
   ])
 })
+
+test('S5: use is drawn from the own amount, then from its credits; the surcharge is the own amount’s alone', () => {
+  const own: Budget = {
+    ...{ scope: 'acme', unit: 'out', amount: 10, period: 'day', timezone: 'UTC' },
+    ...{ enforcement: 'soft', graceMs: 1, overageMultiplier: '2', overageMax: 100 },
+  }
+  const credit = { id: 'gift', priority: 0, untilMs: null, amount: 5, ofKey: 'own', drawn: 0 }
+  const ofCredit: Budget = { ...own, period: 'total', amount: 5, enforcement: 'hard' }
+  const holds = [
+    { key: 'own', budget: own, open: 10, credit: null },
+    { key: 'gift', budget: ofCredit, open: 5, credit },
+  ]
+  const balances = {
+    own: { ...EMPTY_BALANCE, held: 10 },
+    gift: { ...EMPTY_BALANCE, held: 5 },
+  }
+  const bookings = [bookingOf({ attempt: 1, use: reported({ out: 18 }) }, reserved)]
+  const charges = charge({ holds, bookings, balances, atMs: 0 }).filter(({ kind }) => kind === 'use')
+  expect(charges.map(({ key, used, surcharge }) => [key, used, surcharge])).toEqual([
+    ['own', 13, 3],
+    ['gift', 5, 0],
+  ])
+})

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { THRESHOLDS_DEFAULT, thresholdsReached } from '../../domain/threshold.ts'
+import { EMPTY_BALANCE } from '../../domain/budget.ts'
+import { THRESHOLDS_DEFAULT, thresholdsReached, withTold } from '../../domain/threshold.ts'
 
 const balance = (used: number, given: { surcharge?: number; toldPercent?: number } = {}) => ({
   used,
@@ -63,4 +64,11 @@ test('T2, T3: whatever is booked or given back, in whatever parts, each is told 
       expect(told).toEqual(highest === 0 ? [] : want)
     }),
   )
+})
+
+test('T4: what a rolling budget told counts for the length of its window; in a calendar period to its end', () => {
+  const told = { ...EMPTY_BALANCE, toldPercent: 80, toldAtMs: 1_000 }
+  const after = (windowMs: number | undefined, atMs: number) =>
+    withTold(windowMs === undefined ? {} : { windowMs }, told, atMs).toldPercent
+  expect([after(60_000, 60_999), after(60_000, 61_000), after(undefined, 1_000_000)]).toEqual([80, 0, 80])
 })

@@ -1,4 +1,4 @@
-// What is added to budgets, and rolling ones, on the real database.
+// What is added to budgets, on the real database.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { addToBudget, type Addition } from '../../activities/ledger/add-to-budget.ts'
@@ -109,7 +109,7 @@ describe('A1: once by its id', () => {
 })
 
 describe('raises', () => {
-  test('G1: an increase holds until it expires; what was used under it stays used', async () => {
+  test('G1, G4: an increase holds until it expires; what was used under it stays used', async () => {
     const id = await client(100)
     await add(id, 50, { kind: 'increase', untilMs: f.NOON + HOUR_MS })
     await settle(await reserve(id, 150), 150)
@@ -137,7 +137,7 @@ describe('raises', () => {
 })
 
 describe('credits', () => {
-  test('D1: are burnt when the own amount is gone, in their order, and refused beyond', async () => {
+  test('D1, G3: are burnt when the own amount is gone, in their order, and refused beyond', async () => {
     const id = await client(10)
     await credit(id, 10, 2, null, `${id}-last`)
     await credit(id, 10, 1, f.NOON + DAY_MS, `${id}-second`)
@@ -167,7 +167,7 @@ describe('credits', () => {
     expect(await creditsOf(id)).toEqual({ [`${id}-a`]: [6, 0] })
   })
 
-  test('D3: use beyond the hold goes on with what is free, and what nothing covers is debt', async () => {
+  test('D3, H2: use beyond the hold goes on with what is free, and what nothing covers is debt', async () => {
     const id = await client(5)
     await credit(id, 10, 0, null, `${id}-a`)
     await settle(await reserve(id, 5), 20)
@@ -193,43 +193,6 @@ describe('credits', () => {
     const { used, held, credits } = await standing(id)
     expect(used + credits.reduce((sum, one) => sum + one.used, 0)).toBe(25)
     expect(held + credits.reduce((sum, one) => sum + one.held, 0)).toBe(0)
-  })
-})
-
-describe('rolling budgets', () => {
-  const window = { period: 'rolling', windowMs: 60_000 } as const
-
-  test('B6: count what was used in the window, and what is held however old it is', async () => {
-    const id = await client(10, window)
-    const open = await reserve(id, 4)
-    await settle(await reserve(id, 6), 6)
-    expect(await reserve(id, 1)).toBeNull()
-    expect(await reserve(id, 6, f.NOON + 60_999)).toBeNull()
-    const late = f.NOON + 61_000
-    expect(await standing(id, late)).toMatchObject({ used: 0, held: 4, remaining: 6 })
-    expect(await reserve(id, 7, late)).toBeNull()
-    expect(await reserve(id, 6, late)).not.toBeNull()
-    await settle(open, 4, late)
-    expect(await standing(id, late)).toMatchObject({ used: 0, held: 6, remaining: 4 })
-  })
-
-  test('a refusal says when what is taken now has left', async () => {
-    const id = await client(10, window)
-    const ask = f.reservation({ clientId: id, resources: { [f.TOKENS]: 11 } })
-    expect(await admit(ledger.sql, ask, f.NOON + 1)).toMatchObject({
-      refusal: { members: { needed: 11, remaining: 10, resetsAt: new Date(f.NOON + 61_000).toISOString() } },
-    })
-  })
-
-  test('two windows of one unit both hold, and many at once pass neither', async () => {
-    const id = await client(100)
-    const hour = { ...f.hard(id, 30, window), windowMs: HOUR_MS }
-    await f.putBudgets(ledger.sql, id, [f.hard(id, 20, window), hour])
-    const first = await Promise.all(times(10, () => reserve(id, 5)))
-    expect(first.filter((one) => one !== null)).toHaveLength(4)
-    await Promise.all(first.filter((one) => one !== null).map((one) => settle(one, 5)))
-    const next = await Promise.all(times(10, () => reserve(id, 5, f.NOON + 2 * 60_000)))
-    expect(next.filter((one) => one !== null)).toHaveLength(2)
   })
 })
 

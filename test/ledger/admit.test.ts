@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { admit } from '../../activities/ledger/admit.ts'
+import { checkLedger } from '../../activities/ledger/check.ts'
 import { readRequest } from '../../activities/ledger/read-request.ts'
 import type { Ask } from '../../domain/ask.ts'
 import { putResource } from '../../activities/ledger/put-resource.ts'
 import { putTier } from '../../activities/ledger/put-tier.ts'
 import { putWorker } from '../../activities/ledger/put-worker.ts'
+import { recordEffects } from '../../activities/ledger/record-effects.ts'
+import { rollUpUsage } from '../../activities/ledger/roll-up-usage.ts'
 import * as f from './fixture.ts'
 
 let ledger: f.Ledger
@@ -148,7 +151,7 @@ describe('what is refused at once', () => {
     })
   })
 
-  test('one more than may wait for a resource', async () => {
+  test('Q2: one more than may wait for a resource', async () => {
     await putResource(ledger.sql, f.resource({ id: 'busy', maxQueue: 2 }), f.ACTOR)
     await f.price(ledger.sql, 'busy', '0')
     const ask = () => f.reservation({ resources: { busy: 1 }, maxWaitMs: null })
@@ -171,7 +174,32 @@ describe('what is refused at once', () => {
     expect(await refusalOf(ask(), f.NOON + 12 * 3_600_000)).toMatchObject({ kind: 'admitted' })
   })
 
-  test('a refusal is kept with its reason for a day, and the id may be tried again', async () => {
+  test('A4, DL1: what counts of a day is what was admitted and not taken back, rolled up or not', async () => {
+    await f.client(ledger.sql, { id: 'counted', dailyRequests: 3 })
+    const ask = () => f.reservation({ clientId: 'counted' })
+    const codeOf = async (one: Ask, atMs = f.NOON) => {
+      const admission = await admit(ledger.sql, one, atMs)
+      return admission.kind === 'refused' ? admission.refusal.code : admission.kind
+    }
+    const [first, second] = [ask(), ask()]
+    expect([await codeOf(first), await codeOf(second)]).toEqual(['admitted', 'admitted'])
+    await rollUpUsage(ledger.sql)
+    // The same id again is one request; one that is refused at once is none.
+    expect(await codeOf(first)).toBe('known')
+    expect(await codeOf({ ...ask(), resources: { none: 1 } })).toBe('unknown-resource')
+    expect([await codeOf(ask()), await codeOf(ask())]).toEqual(['admitted', 'insufficient-resources'])
+    const rejection = { reason: 'queue-full', resourceId: f.TOKENS, size: 1, retryAfterMs: 1 } as const
+    await recordEffects(ledger.sql, [
+      { kind: 'rejected', id: `${second.id}#1`, atMs: f.NOON, rejection, configVersion: 1 },
+    ])
+    expect([await codeOf(second), await codeOf(ask())]).toEqual(['admitted', 'insufficient-resources'])
+    await rollUpUsage(ledger.sql)
+    expect(await codeOf(ask())).toBe('insufficient-resources')
+    expect(await codeOf(ask(), f.NOON + 12 * 3_600_000)).toBe('admitted')
+    expect(await checkLedger(ledger.sql)).toEqual([])
+  })
+
+  test('V1: a refusal is kept with its reason for a day, and the id may be tried again', async () => {
     const ask = f.reservation({ resources: { soon: 1 } })
     expect(await refusalOf(ask)).toMatchObject({ code: 'unknown-resource' })
     expect(await readRequest(ledger.sql, ask.id, f.NOON)).toMatchObject({

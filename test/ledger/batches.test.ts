@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { admit } from '../../activities/ledger/admit.ts'
+import { beginAttempt } from '../../activities/ledger/begin-attempt.ts'
 import { checkLedger } from '../../activities/ledger/check.ts'
 import { Coalescer, WAITING_MAX } from '../../activities/ledger/coalescer.ts'
 import { getBudgets } from '../../activities/ledger/get-budgets.ts'
@@ -10,7 +11,9 @@ import { putResource } from '../../activities/ledger/put-resource.ts'
 import { readRequest } from '../../activities/ledger/read-request.ts'
 import { recordEffects } from '../../activities/ledger/record-effects.ts'
 import { release } from '../../activities/ledger/release.ts'
+import { settleEnded } from '../../activities/ledger/settle-execution.ts'
 import type { Ask } from '../../domain/ask.ts'
+import type { AttemptUse, Ending } from '../../domain/report.ts'
 import * as f from './fixture.ts'
 
 const MIDNIGHT = Date.parse('2026-11-22T00:00:00.000Z')
@@ -130,7 +133,7 @@ describe('a batch of admissions', () => {
     expect(await kindsOf([f.reservation({ resources: { valueOf: 1 } })])).toEqual(['unknown-resource'])
   })
 
-  test('A5, C3: a row that Postgres does not take fails alone', async () => {
+  test('A5, C3, W1: a row that Postgres does not take fails alone, and leaves nothing', async () => {
     await f.client(sql, { id: 'rows' }, [f.hard('rows', 100)])
     const bad = f.execution({ clientId: 'rows', input: { text: '\u0000' } })
     const good = [1, 2, 3].map(() => f.execution({ clientId: 'rows' }))
@@ -138,6 +141,7 @@ describe('a batch of admissions', () => {
     expect(first).toMatchObject({ status: 'rejected' })
     expect(others).toMatchObject(good.map(() => ({ status: 'fulfilled', value: { kind: 'admitted' } })))
     expect(await getBudgets(sql, 'rows', f.NOON)).toMatchObject([{ held: 30 }])
+    expect(await sql`select from request where id = ${bad.id}`).toHaveLength(0)
   })
 
   test('the same id twice in it is admitted once, and the second one hears so', async () => {
@@ -162,7 +166,7 @@ describe('a batch of admissions', () => {
     expect(await getBudgets(sql, 'night', MIDNIGHT)).toMatchObject([{ held: 20 }])
   })
 
-  test('a day of 3 requests takes 3 of a batch, a queue of 2 takes 2', async () => {
+  test('Q1: a day of 3 requests takes 3 of a batch, a queue of 2 takes 2', async () => {
     await f.client(sql, { id: 'days', dailyRequests: 3 })
     const asks = Array.from({ length: 6 }, () => f.reservation({ clientId: 'days' }))
     expect((await kindsOf(asks)).filter((kind) => kind === 'admitted')).toHaveLength(3)
@@ -254,3 +258,45 @@ describe('a batch of releases', () => {
     expect(await readRequest(sql, late, f.NOON)).toMatchObject({ state: 'expired', isLate: true })
   })
 })
+
+describe('a batch of endings', () => {
+  test('E4: reported, unknown, never called, ended before and unheard of, each has its own answer', async () => {
+    await f.client(sql, { id: 'doer' }, [f.hard('doer', '10')])
+    const asks = Array.from({ length: 4 }, () => f.execution({ clientId: 'doer' }))
+    const [reported, unknown, uncalled, before] = asks.map(({ id }) => id)
+    if (!reported || !unknown || !uncalled || !before) throw new Error('four were asked')
+    await together(asks)
+    await recordEffects(
+      sql,
+      [reported, unknown, before].map((id) => f.granted(id)),
+    )
+    for (const id of [reported, unknown, before]) await beginAttempt(sql, id, f.NOON)
+    const used = (tokens: number): AttemptUse => ({
+      attempt: 1,
+      use: { kind: 'reported', consumed: { [f.TOKENS]: tokens }, costNanoUsd: null },
+    })
+    const end = (requestId: string, attempt: AttemptUse | null, ending: Ending = done) =>
+      settleEnded(sql, { requestId, ending, attempt }, f.NOON).catch((error: Error) => error.message)
+    await end(before, used(2))
+
+    const answers = await Promise.all([
+      end(reported, used(4)),
+      end(unknown, null, { kind: 'failed', error: { code: 'x', detail: 'y' } }),
+      end(uncalled, null, { kind: 'cancelled' }),
+      end(before, used(9), { kind: 'cancelled' }),
+      end('nobody', null),
+    ])
+    expect(answers).toMatchObject([
+      { state: 'completed', costNanoUsd: f.usd('0.004'), actual: [[f.TOKENS, 4]], alreadyEnded: false },
+      { state: 'failed', actual: [[f.TOKENS, 10]], alreadyEnded: false },
+      { state: 'cancelled', costNanoUsd: 0, actual: [], wasGranted: false },
+      { state: 'completed', costNanoUsd: f.usd('0.002'), alreadyEnded: true },
+      'there is no execution nobody',
+    ])
+    expect(await readRequest(sql, reported, f.NOON)).toMatchObject({ output: { said: 'so' }, attempts: 1 })
+    expect(await readRequest(sql, unknown, f.NOON)).toMatchObject({ isAssumed: true, output: null })
+    expect((await getBudgets(sql, 'doer', f.NOON)).map(({ held }) => held)).toEqual([0])
+  })
+})
+
+const done: Ending = { kind: 'completed', output: { said: 'so' }, partial: false }

@@ -5,6 +5,7 @@ import { addToBudget } from '../../activities/ledger/add-to-budget.ts'
 import { admit } from '../../activities/ledger/admit.ts'
 import type { CarveOutAsk } from '../../activities/ledger/carve-outs.ts'
 import { checkLedger } from '../../activities/ledger/check.ts'
+import { configVersion } from '../../activities/ledger/read-config.ts'
 import { endScope } from '../../activities/ledger/end-scope.ts'
 import { getBudgets } from '../../activities/ledger/get-budgets.ts'
 import { recordEffects } from '../../activities/ledger/record-effects.ts'
@@ -87,7 +88,7 @@ describe('a carve-out', () => {
     expect(await standing(client)).toEqual({ used: 0, held: 100, remaining: 0 })
   })
 
-  test('V2, V3: is used up below, and what is used is used above too', async () => {
+  test('V2, V3, H1: is used up below, and what is used is used above too', async () => {
     const client = await parent(100)
     await give(`${client}/a`, client, 60)
     const id = await reserve(`${client}/a`, 30)
@@ -157,6 +158,21 @@ describe('a carve-out', () => {
     expect(await standing(client)).toEqual({ used: 12, held: 0, remaining: 88 })
   })
 
+  test('O4: taken back, it ends those that were carved out of it, and no other', async () => {
+    const client = await parent(100)
+    await give(`${client}/a`, client, 50)
+    await give(`${client}/a/s`, `${client}/a`, 30)
+    await give(`${client}/a/s/r`, `${client}/a/s`, 20)
+    await give(`${client}/b`, client, 10)
+    const open = await reserve(`${client}/a/s/r`, 15)
+    await f.putBudgets(ledger.sql, `${client}/a`, [])
+    expect(await standing(client)).toEqual({ used: 0, held: 25, remaining: 75 })
+    expect([await standing(`${client}/a/s`), await standing(`${client}/a/s/r`)]).toEqual([null, null])
+    expect(await standing(`${client}/b`)).toMatchObject({ remaining: 10 })
+    await settle(open, 15)
+    expect(await standing(client)).toEqual({ used: 15, held: 10, remaining: 75 })
+  })
+
   test('is carved out of every budget of its unit above, and of no other', async () => {
     const client = await parent(100)
     const day = f.hard(client, 50, { period: 'day' })
@@ -175,6 +191,15 @@ describe('a carve-out', () => {
       ['rolling', 0],
     ])
     expect(await give(`${client}/b`, client, 21)).toMatchObject({ refusal: { code: 'budget-exceeded' } })
+  })
+
+  test('P2: is no configuration: given, changed and taken back, it changes no version', async () => {
+    const client = await parent(100)
+    const before = await configVersion(ledger.sql)
+    await give(`${client}/a`, client, 30)
+    await give(`${client}/a`, client, 20)
+    await f.putBudgets(ledger.sql, `${client}/a`, [])
+    expect(await configVersion(ledger.sql)).toBe(before)
   })
 
   test('comes from one place at a time, and from a place that has such a budget', async () => {
@@ -221,7 +246,7 @@ describe('at once', () => {
     expect(await standing(client)).toEqual({ used: 0, held: 90, remaining: 10 })
   })
 
-  test('V4, O2: given, used, ended and ended again by many, everything returns but what was used', async () => {
+  test('V4, O2, E1: given, used, ended and ended again by many, everything returns but what was used', async () => {
     const client = await parent(300)
     const scopes = times(10, (nth) => `${client}/s${nth}`)
     await Promise.all(scopes.map((scope) => give(scope, client, 30)))
@@ -236,7 +261,7 @@ describe('at once', () => {
     expect(row).toEqual({ held: 0, used: 220 })
   })
 
-  test('V4: whoever asks while the scope ends is held once, below or above, and never overspends', async () => {
+  test('V4, O1: whoever asks while the scope ends is held once, below or above, and never overspends', async () => {
     const client = await parent(100)
     for (const round of times(6, (nth) => nth)) {
       const scope = `${client}/r${round}`

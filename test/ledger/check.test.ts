@@ -109,7 +109,7 @@ const corruptions: Record<string, { readonly statement: string; readonly want: r
 
 const scope = { session: 'carved', swarm: null, run: null, step: null }
 
-test('what is kept for a carve-out, a slice and a credit drift: found', async () => {
+test('X1, X10, X11: what is kept for a carve-out, a slice and a credit drift: found', async () => {
   const carveOut = { unit: f.TOKENS, amount: 50, fromScope: 'payer', thresholds: null }
   await f.putBudgets(sql, 'payer/carved', [f.hard('payer/carved', 60, ROLLING)], [carveOut])
   const credit = { kind: 'credit', id: 'gift', scope: 'payer', unit: f.TOKENS, period: 'month' } as const
@@ -150,7 +150,7 @@ test.for(Object.entries(corruptions))('%s: found', async ([, { statement, want }
   expect(new Set(rules)).toEqual(new Set(want))
 })
 
-test('wrong rows are impossible', async () => {
+test('K2: wrong rows are impossible, and none is written twice', async () => {
   const wrong = [
     `update budget_period set held = -1`,
     `insert into entry select request_id, admission, attempt, kind, budget_id, held, used, surcharge, at from entry limit 1`,

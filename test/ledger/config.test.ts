@@ -26,7 +26,7 @@ afterAll(async () => {
 })
 
 describe('one object', () => {
-  test('each change has a version and is kept with who made it', async () => {
+  test('C1: each change has a version and is kept with who made it', async () => {
     const { sql } = ledger
     const before = await configVersion(sql)
     expect(await putResource(sql, f.resource({ id: 'new' }), 'ann')).toEqual({
@@ -168,7 +168,7 @@ test('keys are found by their hash until they expire', async () => {
   expect([await deleteKey(sql, 'k'), await deleteKey(sql, 'k')]).toEqual([true, false])
 })
 
-test('the limiter’s view: an older state never replaces a newer one', async () => {
+test('V2: an older state of the limiter never replaces a newer one', async () => {
   const { sql } = ledger
   await writeLimiterView(sql, 'g', 10, '{"a":1}')
   await writeLimiterView(sql, 'g', 9, '{}')
@@ -182,9 +182,6 @@ test('two processes that migrate at once both find the tables', async () => {
   await migrate(database.url)
   const sql = openDatabase(database.url, { max: 1 })
   expect(await configVersion(sql)).toBe(0)
-  // D1: what a number cannot hold is not read as another number.
-  await sql`update config set version = 9007199254740993`
-  await expect(configVersion(sql)).rejects.toThrow('no safe integer')
   await sql.end()
   await database.drop()
 })

@@ -129,7 +129,7 @@ test('[theam #251] a cut call keeps its hold while the request goes on, and is b
   expect(await standing('cut')).toEqual({ used: f.usd('0.01'), held: 0 })
 })
 
-test('connections that die at any moment lose nothing and count nothing twice', async () => {
+test('D4: connections that die at any moment lose nothing and count nothing twice', async () => {
   const { sql } = ledger
   await f.client(sql, { id: 'shaken' }, [f.hard('shaken', '1000'), f.hard('shaken', 1_000_000)])
   const LIVES = 40
@@ -214,7 +214,7 @@ test('[LL #33736, #37992] a cut stream is billed at the worst case, an explicit 
   expect(await standing('cuts')).toEqual({ used: f.usd('0.01'), held: 0 })
 })
 
-test('[LL #30039, lago #3618] a settlement that failed half-way and one that comes twice are one', async () => {
+test('K1, K2 [LL #30039, lago #3618]: a settlement that failed half-way and one that comes twice are one', async () => {
   await f.client(ledger.sql, { id: 'half' }, [f.hard('half', '10')])
   await admit(ledger.sql, f.execution({ id: 'half-1', clientId: 'half' }), f.NOON)
   await recordEffects(ledger.sql, [f.granted('half-1')])

@@ -21,6 +21,7 @@ import { putPrice, type PriceChange } from '../../activities/ledger/put-price.ts
 import { putResource } from '../../activities/ledger/put-resource.ts'
 import { putTier } from '../../activities/ledger/put-tier.ts'
 import { putWorker } from '../../activities/ledger/put-worker.ts'
+import { eventually } from '../support/await-state.ts'
 import { createDatabase } from '../support/postgres.ts'
 
 /** A Saturday at noon, UTC. */
@@ -29,13 +30,14 @@ export const TOKENS = 'gpt/tokens'
 export const CALLS = 'gpt/calls'
 export const ACTOR = 'test'
 
-export type Ledger = { readonly sql: Sql; close(): Promise<void> }
+export type Ledger = { readonly sql: Sql; readonly url: string; close(): Promise<void> }
 
 export async function openLedger(): Promise<Ledger> {
   const database = await createDatabase()
   const sql = await openLedgerAt(database.url)
   return {
     sql,
+    url: database.url,
     async close() {
       await sql.end()
       await database.drop()
@@ -105,6 +107,15 @@ export async function price(
 ) {
   const terms = { ...PRICE_DEFAULTS, effectiveFromMs: 0, source: 'test', ...given }
   return await putPrice(sql, { resourceId, perUnitUsd, ...terms }, ACTOR)
+}
+
+/** When that many statements wait for a lock. Not asked in a transaction, which would see one moment alone. */
+export async function waiting(sql: Sql, statements: number): Promise<void> {
+  await eventually(async () => {
+    const [{ count }] = await sql<[{ count: number }]>`
+      select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+    return count >= statements
+  })
 }
 
 export function hard(scope: string, amount: string | number, given: Partial<Budget> = {}): Budget {

@@ -51,7 +51,7 @@ async function moneyOf(clientId: string) {
 const done = { kind: 'completed', output: { ok: true }, partial: false } as const
 
 describe('the life of an execution', () => {
-  test('from admission to its end, with every state in the timeline', async () => {
+  test('R1: from admission to its end, with every state in the timeline', async () => {
     const { id } = await executing()
     await recordAttempt(ledger.sql, id, 1, reported(7), f.NOON + 10)
     const settlement = await settleExecution(ledger.sql, id, done, f.NOON + 20)
@@ -92,7 +92,7 @@ describe('the life of an execution', () => {
     ])
   })
 
-  test('E1: the first ending wins, twice is once', async () => {
+  test('E1, R2: the first ending wins, twice is once, and a final state stays', async () => {
     const { id } = await executing()
     await recordAttempt(ledger.sql, id, 1, reported(7), f.NOON)
     await settleExecution(ledger.sql, id, done, f.NOON)
@@ -132,7 +132,7 @@ describe('the life of an execution', () => {
     }
   })
 
-  test('S2: no answer is the worst case, assumed, and a late report corrects it once', async () => {
+  test('S2, R2: no answer is the worst case, assumed, and a late report corrects it once', async () => {
     const before = await moneyOf('payer')
     const { id } = await executing()
     const settlement = await settleExecution(ledger.sql, id, { kind: 'cancelled' }, f.NOON)
@@ -149,15 +149,16 @@ describe('the life of an execution', () => {
     expect((await moneyOf('payer')).used).toBe((before.used ?? 0) + f.usd('0.004'))
   })
 
-  test('E2: attempts that failed are billed with the one that succeeded', async () => {
+  test('E2, R1: attempts that failed are billed with the one that succeeded, each as it was told first', async () => {
     const { id } = await executing()
     await recordAttempt(ledger.sql, id, 1, reported(2), f.NOON)
+    expect(await recordAttempt(ledger.sql, id, 1, reported(3), f.NOON)).toEqual({ kind: 'ignored' })
     expect(await beginAttempt(ledger.sql, id, f.NOON)).toMatchObject({ kind: 'begun' })
     await recordAttempt(ledger.sql, id, 2, reported(5), f.NOON)
     expect(await settleExecution(ledger.sql, id, done, f.NOON)).toMatchObject({ costNanoUsd: f.usd('0.007') })
   })
 
-  test('T1: an attempt without a word is made again under its own number; given back, its worst case is booked', async () => {
+  test('T1, Q1, D1: an attempt without a word is made again under its own number; given back, its worst case is booked', async () => {
     const { id, plan } = await executing()
     expect(await beginAttempt(ledger.sql, id, f.NOON)).toMatchObject({ kind: 'begun', attempt: 1 })
     const again = await requeue(ledger.sql, { plan, notBeforeMs: null }, f.NOON + 1_000)
@@ -179,7 +180,18 @@ describe('the life of an execution', () => {
     })
   })
 
-  test('S3: more than held is recorded as it is, and the budget goes negative', async () => {
+  test('Q2: it may queue again as long as at first, but not beyond its deadline', async () => {
+    const { plan } = await executing({ deadlineMs: f.NOON + 5_000, maxWaitMs: 3_000 })
+    expect(await requeue(ledger.sql, { plan, notBeforeMs: null }, f.NOON + 1_000)).toMatchObject({
+      plan: { waitUntilMs: f.NOON + 4_000 },
+    })
+    const { plan: later } = await executing({ deadlineMs: f.NOON + 5_000, maxWaitMs: 3_000 })
+    expect(await requeue(ledger.sql, { plan: later, notBeforeMs: null }, f.NOON + 4_000)).toMatchObject({
+      plan: { waitUntilMs: f.NOON + 5_000 },
+    })
+  })
+
+  test('S3, B3: more than held is recorded as it is, and the budget goes negative', async () => {
     await f.client(ledger.sql, { id: 'small' }, [f.hard('small', '0.01')])
     const { id } = await executing({ clientId: 'small' })
     await recordAttempt(ledger.sql, id, 1, reported(30), f.NOON)
@@ -205,7 +217,7 @@ describe('the life of an execution', () => {
     expect(await getBudgets(ledger.sql, 'spans', lastMs + 2)).toMatchObject([{ used: 0 }])
   })
 
-  test('usage of today and this month is told with budgets, slots and requests', async () => {
+  test('U1: usage of today and this month is told with budgets, slots and requests', async () => {
     await f.client(ledger.sql, { id: 'user', maxConcurrent: 4, dailyRequests: 9 }, [f.hard('user', '1')])
     const { id } = await executing({ clientId: 'user' })
     expect(await currentUsage(ledger.sql, 'user', f.NOON)).toMatchObject({

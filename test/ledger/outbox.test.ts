@@ -59,6 +59,38 @@ test('O1: what commits later gets a higher number, although its row was written 
   expect(rest.map(({ requestId }) => requestId)).toEqual([early.id])
 })
 
+test('O1: one reader at a time gives numbers: none is drawn in vain, however many ask at once', async () => {
+  const READERS = 6
+  await admit(sql, f.reservation(), f.NOON)
+  await readOutbox(sql, all)
+  const before = await lastNumber()
+  const ask = f.reservation()
+  await admit(sql, ask, f.NOON)
+  const readers = await sql.begin(async (tx) => {
+    await tx`select from event where request_id = ${ask.id} for update`
+    const asked = Array.from({ length: READERS }, () => readOutbox(sql, { ...all, after: before }))
+    await f.waiting(sql, READERS)
+    return () => Promise.all(asked)
+  })
+  const pages = await readers()
+  expect(pages.map((page) => page.map(({ sequence }) => sequence - before))).toEqual(
+    Array.from({ length: READERS }, () => [1, 2]),
+  )
+  expect(await lastNumber()).toBe(before + 2)
+})
+
+test('O3: what nobody reads has no number', async () => {
+  const before = await lastNumber()
+  await admit(sql, f.reservation(), f.NOON)
+  expect(await sql`select from event where number is not null`).toHaveLength(0)
+  expect(await lastNumber()).toBe(before)
+})
+
+async function lastNumber(): Promise<number> {
+  const [{ last }] = await sql<[{ last: number }]>`select last_value as last from event_number_sequence`
+  return last
+}
+
 test('O1, O2: readers that page while writers write see every event once, each request’s in order', async () => {
   const asks = Array.from({ length: 60 }, () => f.execution())
   let isOver = false

@@ -32,7 +32,7 @@ async function priceAt(id: string, atMs: number, clientId: string | null = null)
   return (await pricesAt(ledger.sql, [id], { clientId, atMs }))[id]?.perUnitUsd
 }
 
-describe('the price in force', () => {
+describe('P1: the price in force', () => {
   test('begins at its very moment: Gemini Flash doubles with the new year', async () => {
     await f.price(ledger.sql, 'gemini/in', '0.00000075')
     await f.price(ledger.sql, 'gemini/in', '0.0000015', { effectiveFromMs: NEW_YEAR })
@@ -129,7 +129,7 @@ describe('F1: an allowance gives away what it has, once', () => {
     expect(free.toSorted((a, b) => b - a)).toEqual([30, 30, 30, 10, 0, 0, 0, 0])
   })
 
-  test('F2, F3: leases that end together share it, and a late release gives back what it did not use', async () => {
+  test('S1, F2, F3: leases that end together share it, and a late release gives back what it did not use', async () => {
     const inJanuary = Date.parse('2027-01-15T00:00:00Z')
     const ids = ['late-1', 'late-2']
     for (const id of ids) {
@@ -154,5 +154,35 @@ describe('F1: an allowance gives away what it has, once', () => {
     const [{ free }] = await ledger.sql<[{ free: number }]>`
       select free_units as free from allowance where starts_at = ${'2027-01-01T00:00:00Z'}`
     expect(free).toBe(70)
+  })
+
+  test('S2: whoever settles locks all periods before any allowance, of late reports too', async () => {
+    const { sql } = ledger
+    await f.client(sql, { id: 'other' }, [f.hard('other', '100000')])
+    const held = async (clientId: string) => {
+      const ask = f.reservation({ clientId, resources: { chars: 1 } })
+      await admit(sql, ask, f.NOON)
+      await recordEffects(sql, [f.granted(ask.id)])
+      return ask.id
+    }
+    const [first, late] = [await held('payer'), await held('other')]
+    await consume(
+      sql,
+      { reservationId: late, consumed: { chars: 1 }, costNanoUsd: null, extendMs: null },
+      f.NOON,
+    )
+    await recordEffects(sql, [f.effect('lease-expired', late)])
+    const given = { actual: { chars: 2 }, costNanoUsd: null, outcome: 'success', contentHash: 'h' } as const
+    const settled = await sql.begin(async (tx) => {
+      await tx`select from budget_period p join budget b on b.id = p.budget_id where b.scope = 'other' for update of p`
+      const together = [first, late].map((reservationId) => release(sql, { ...given, reservationId }, f.NOON))
+      await f.waiting(sql, 1)
+      expect(await tx`select from allowance for update nowait`).not.toHaveLength(0)
+      return () => Promise.all(together)
+    })
+    expect(await settled()).toMatchObject([
+      { kind: 'settled', late: false },
+      { kind: 'settled', late: true },
+    ])
   })
 })

@@ -41,7 +41,7 @@ async function admitAll(asks: readonly Ask[], atMs = f.NOON): Promise<Record<str
 }
 
 describe('admission', () => {
-  test('[LL #18730, #34732] a budget for 7 admits 7 of 32 at once, its first use included', async () => {
+  test('B2 [LL #18730, #34732]: a budget for 7 admits 7 of 32 at once, its first use included', async () => {
     await f.client(ledger.sql, { id: 'one' }, [f.hard('one', '0.07', { period: 'day' })])
     for (const day of times(3, (nth) => f.NOON + nth * 86_400_000)) {
       const asks = times(CALLERS, () => f.reservation({ clientId: 'one' }))
@@ -90,7 +90,7 @@ describe('admission', () => {
     expect(await admitAll(times(8, () => free))).toEqual({ admitted: 1, known: 7 })
   })
 
-  test('A3: a refused id tried again by many is admitted once', async () => {
+  test('A3, W2: a refused id tried again by many is admitted once', async () => {
     const ask = f.reservation({ clientId: 'not-yet' })
     expect(await admitAll(times(4, () => ask))).toMatchObject({ refused: expect.any(Number) })
     await f.client(ledger.sql, { id: 'not-yet' }, [f.hard('not-yet', '1')])

@@ -95,7 +95,7 @@ describe('release', () => {
     expect(await release(ledger.sql, released('nothing'), f.NOON)).toEqual({ kind: 'unknown' })
   })
 
-  test('R2: unknown use keeps the hold until a later release, or for a day', async () => {
+  test('R2, D3, U1: unknown use keeps the hold until a later release, or for a day', async () => {
     const before = await money()
     const [later, never] = [await holding(), await holding()]
     for (const id of [later, never]) {
@@ -146,7 +146,7 @@ describe('release', () => {
 })
 
 describe('consume', () => {
-  test('C1, N1: a running total that never falls is booked when the lease ends, and corrected by a release', async () => {
+  test('C1, C2, N1, F2: a running total that never falls is booked when the lease ends, and corrected by a release', async () => {
     const before = await money()
     const id = await holding()
     const tell = (tokens: number) =>
@@ -157,6 +157,7 @@ describe('consume', () => {
       )
     expect(await tell(6)).toMatchObject({ kind: 'ok', leaseMs: 5_000, used: [[f.TOKENS, 6]] })
     expect(await tell(3)).toMatchObject({ kind: 'ok', used: [[f.TOKENS, 6]] })
+    expect(await money()).toEqual({ used: before.used, held: before.held + f.usd('0.01') })
     await recordEffects(ledger.sql, [f.effect('lease-expired', id)])
     expect(await money()).toEqual({ used: before.used + f.usd('0.006'), held: before.held })
     expect(await tell(9)).toEqual({ kind: 'not-granted', state: 'expired' })
@@ -170,7 +171,7 @@ describe('consume', () => {
 })
 
 describe('decisions of the limiter', () => {
-  test('delivered twice is once, and what it says is kept', async () => {
+  test('D1: delivered twice is once, and what it says is kept', async () => {
     const ask = f.reservation({ clientId: 'holder' })
     await admit(ledger.sql, ask, f.NOON)
     const queued: Effect = {
@@ -250,7 +251,7 @@ describe('decisions of the limiter', () => {
     expect(await money()).toEqual(before)
   })
 
-  test('of an execution nothing ends: its workflow is told', async () => {
+  test('D2: of an execution nothing ends: its workflow is told', async () => {
     const ask = f.execution({ clientId: 'holder' })
     await admit(ledger.sql, ask, f.NOON)
     const timedOut: Effect = { kind: 'timed-out', id: `${ask.id}#1`, atMs: f.NOON, waitedFor: null }

@@ -194,6 +194,26 @@ test('line by line, over pages and whatever was rolled up in between, each is to
   expect(units).toEqual(Array.from({ length: 2_500 }, (_, nth) => nth + 1))
 })
 
+test('a roll-up changes sums in the order of their keys: it waits for the first one with no other in its hands (H2)', async () => {
+  const templates = Array.from({ length: 40 }, (_, nth) => `t${nth + 10}`)
+  const tell = async () =>
+    await sql`
+    insert into usage_inbox (at, client_id, scope_path, template, request_id, attempt, kind, requests, units, cost)
+    select ${new Date(f.NOON).toISOString()}, 'ordered', 'ordered', template, 'r', 0, 'admission', 1, 0, 0
+    from unnest(${templates.toReversed()}::text[]) as template`
+  await tell()
+  await rollUpUsage(sql)
+  await tell()
+  const rolled = await sql.begin(async (tx) => {
+    await tx`select from usage_hour where client_id = 'ordered' and template = 't10' for update`
+    const waits = rollUpUsage(sql)
+    await f.waiting(sql, 1)
+    expect(await tx`select from usage_hour where client_id = 'ordered' for update nowait`).toHaveLength(40)
+    return () => waits
+  })
+  expect(await rolled()).toBe(40)
+})
+
 test('whatever is booked and whenever it is rolled up, sums are those of the entries (U3, H1)', async () => {
   const life = fc.record({
     units: fc.nat(30),

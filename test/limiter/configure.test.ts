@@ -164,7 +164,7 @@ test('Z3 another tier and another cap of a client count for those that wait alre
   expect(grantedIds(run(state, settle('b', 12)))).toEqual([])
   run(state, configuration([], { version: 4, clients: { a: { tier: 'standard', maxConcurrent: 1 } } }))
   expect([...state.reservations.values()].map(({ id, kind }) => `${kind} ${id}`)).toEqual([
-    'waiting a2',
     'granted a',
+    'waiting a2',
   ])
 })

@@ -60,6 +60,14 @@ describe('what others used', () => {
     expect(left(state, 0)).toBe(70)
   })
 
+  test('OB1 vector 48: 10,000 left of 10,000 in 1,000 s, ten seconds before the reset, are not 1,000 a second', () => {
+    const state = limiter(resource('gpt', [window(10_000, 1_000_000)], { refund: 'none' }))
+    run(state, reserve('r1', 0, 6_000))
+    run(state, observe(1_000, { limit: 10_000, remaining: 10_000, resetAtMs: T0 + 11_000 }))
+    for (const atMs of [1_000, 2_000, 11_000, 12_000]) expect(left(state, atMs)).toBe(4_000)
+    expect(told(run(state, tryReserve('r2', 12_000, 4_001)))).toEqual(['rejected r2'])
+  })
+
   test('OB2 the same told twice lowers once, and a header older than later grants lowers by what they do not explain', () => {
     const state = limiter(resource('gpt', [MINUTE]))
     run(state, reserve('r1', 0, 30))

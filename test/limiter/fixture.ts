@@ -6,7 +6,7 @@ import { URGENCIES } from '../../domain/priority.ts'
 import { RESOURCE_DEFAULTS, type Demand, type Resource } from '../../domain/resource.ts'
 import type { Effect } from '../../limiter/effect.ts'
 import type { Configure, LimiterEvent, Reserve } from '../../limiter/event.ts'
-import { createState, type LimiterState } from '../../limiter/state.ts'
+import { createState, UNBOUNDED_BYTES, type LimiterState } from '../../limiter/state.ts'
 import { step } from '../../limiter/step.ts'
 
 /** A Saturday at midnight UTC. */
@@ -49,6 +49,13 @@ export function configuration(resources: readonly Resource[], more: Partial<Conf
 
 export function limiter(...resources: readonly Resource[]): LimiterState {
   const state = createState()
+  step(state, configuration(resources))
+  return state
+}
+
+/** One that may grow beyond what a continued run can be given, for queues of any length. */
+export function boundless(...resources: readonly Resource[]): LimiterState {
+  const state = createState(UNBOUNDED_BYTES)
   step(state, configuration(resources))
   return state
 }

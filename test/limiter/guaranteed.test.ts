@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest'
 import type { LimiterEvent } from '../../limiter/event.ts'
 import { encode, restore, type LimiterState } from '../../limiter/state.ts'
 import { step } from '../../limiter/step.ts'
-import { bucket, limiter, reserve, resource, run, slots, T0 } from './fixture.ts'
+import { boundless, bucket, limiter, reserve, resource, run, slots, T0 } from './fixture.ts'
 import { HOUR, MINUTE, simulate, type Served, type Stream } from './streams.ts'
 
 /** 1,000 units a minute. */
 function pipe(guaranteedShare?: number): LimiterState {
   const share = guaranteedShare === undefined ? {} : { guaranteedShare }
-  return limiter(
+  return boundless(
     resource('gpt', [bucket(1_000, 1_000, 60_000)], { maxQueue: 100_000, maxWaitMs: 1e9, ...share }),
   )
 }

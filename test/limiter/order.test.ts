@@ -179,22 +179,22 @@ test('H1 H2 a heap gives its items in order, whichever were moved or taken out b
 describe('fairness', () => {
   const gpt = resource('gpt', [bucket(10_000, 10_000, 60_000), slots(10)])
   const mail = resource('mail', [window(100, 3_600_000)])
-  const resourceOf = (id: string) => (id === 'gpt' ? gpt : id === 'mail' ? mail : undefined)
+  const { accounts } = limiter(gpt, mail)
 
   test('Y1 the cost is the time that the scarcest resource takes to give as much', () => {
-    expect(costOf([['gpt', 10_000]], resourceOf)).toBe(60_000_000)
-    expect(costOf([['mail', 1]], resourceOf)).toBe(36_000_000)
+    expect(costOf([['gpt', 10_000]], accounts)).toBe(60_000_000)
+    expect(costOf([['mail', 1]], accounts)).toBe(36_000_000)
     expect(
       costOf(
         [
           ['gpt', 10_000],
           ['mail', 1],
         ],
-        resourceOf,
+        accounts,
       ),
     ).toBe(60_000_000)
-    expect(costOf([['gpt', 1]], resourceOf)).toBe(6_000_000)
-    expect(costOf([['gone', 9]], resourceOf)).toBe(0)
+    expect(costOf([['gpt', 1]], accounts)).toBe(6_000_000)
+    expect(costOf([['gone', 9]], accounts)).toBe(0)
   })
 
   test('Y2 use halves every ten minutes, and after 5 minutes 1 - 2^(-1/2) of it is gone (vector 36, Kueue A)', () => {

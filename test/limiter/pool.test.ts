@@ -5,7 +5,7 @@ import type { Effect } from '../../limiter/effect.ts'
 import type { LimiterEvent } from '../../limiter/event.ts'
 import { openPools } from '../../limiter/pool.ts'
 import { encode, restore, type LimiterState } from '../../limiter/state.ts'
-import { step } from '../../limiter/step.ts'
+import { nextWakeMs, step } from '../../limiter/step.ts'
 import { availability, check } from '../../limiter/view.ts'
 import {
   bucket,
@@ -182,6 +182,27 @@ test('PL4 nobody waits for a pool that is too small for it, and the next wake is
   expect(told(effects)).toEqual(['granted r0', 'granted r1', 'granted r2', 'granted r3', 'queued r4'])
   expect(effects.at(-1)).toMatchObject({ etaMs: T0 + 3_000 })
   expect(state.startAtMs).toBe(T0 + 3_000)
+})
+
+test('J1 D4 who keeps a loan for itself lets go of it when a pool of its own has room, and that is a wake', () => {
+  const lending = { reserved: 0, dedicated: 10_000 }
+  const state = limiter(
+    resource('gpt', [window(120, 6_000), window(70, 1_000)], {
+      pools: { reserved: 2_000, dedicated: { bolt: 4_000 }, lending },
+      refund: 'none',
+    }),
+    resource('slot', [slots(2, 'unit')]),
+  )
+  const of = (gpt: number, slot: number) => ({
+    demand: [['gpt', gpt] as const, ['slot', slot] as const].filter(([, units]) => units > 0),
+    leaseMs: 1_001,
+  })
+  run(state, tryReserve('r0', 0, 0, of(1, 1)), reserve('first', 0, 0, of(28, 2)))
+  // The shared pool has 27 of a second left until 1,000: the first one keeps the loan for when its slots are free, at
+  // 1,001, and the shared pool is kept for it by the guaranteed share.
+  expect(told(run(state, reserve('second', 0, 0, of(21, 0))))).toEqual(['queued second'])
+  expect(nextWakeMs(state)).toBe(T0 + 1_000)
+  expect(told(run(state, tick(1_000)))).toEqual(['granted second'])
 })
 
 test('PL1 R2 L1 whatever happens, and however the pools change, the limit holds over all of them', () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { Limit } from '../../domain/limit.ts'
-import { countOf, ENDINGS_KEPT_MS, ENDINGS_MAX, endingOf } from '../../limiter/endings.ts'
+import { countOf, ENDINGS_KEPT_MS, ENDINGS_BYTES_MAX, endingOf } from '../../limiter/endings.ts'
 import { encode, restore } from '../../limiter/state.ts'
 import { availability } from '../../limiter/view.ts'
 import { bucket, limiter, reserve, resource, run, settle, slots, T0, tick, told, window } from './fixture.ts'
@@ -184,19 +184,23 @@ describe('endings', () => {
 
   test('E3 as many as are remembered, with UUIDs, are half of what a continued run can be given', () => {
     const state = limiter(resource('gpt', LIMITS))
-    for (let at = 0; at < ENDINGS_MAX; at += 1) run(state, cancelled(`${randomUUID()}#1`, at))
-    expect(JSON.stringify(encode(state)).length).toBeLessThan(1_048_576)
+    const empty = JSON.stringify(encode(state)).length
+    for (let at = 0; at < 50_000; at += 1) run(state, cancelled(`${randomUUID()}#1`, at))
+    expect(countOf(state.endings)).toBeGreaterThan(25_000)
+    expect(JSON.stringify(encode(state)).length - empty).toBeLessThanOrEqual(ENDINGS_BYTES_MAX)
   })
 
-  test('E3 of more than ENDINGS_MAX, the oldest are forgotten early and judged as new; the rest stay', () => {
+  test('E3 of more than ENDINGS_BYTES_MAX, the oldest are forgotten early and judged as new; the rest stay', () => {
     const state = limiter(resource('gpt', LIMITS))
-    for (let at = 0; at < 2 * ENDINGS_MAX; at += 1) {
-      run(state, cancelled(`r${at}`, 0))
-      if (at % 1_000 === 0) expect(countOf(state.endings)).toBeLessThanOrEqual(ENDINGS_MAX)
+    const idOf = (nth: number): string => `r${nth}`.padEnd(128, '.')
+    const most = Math.floor(ENDINGS_BYTES_MAX / (128 + 3))
+    for (let at = 0; at < 2 * most; at += 1) {
+      run(state, cancelled(idOf(at), 0))
+      if (at % 1_000 === 0) expect(countOf(state.endings)).toBeLessThanOrEqual(most)
     }
-    expect(told(run(state, reserve('r0', 1, 1)))).toEqual(['granted r0'])
-    for (let at = 2 * ENDINGS_MAX - 1; at > (2 - 4 / 5) * ENDINGS_MAX; at -= 1) {
-      if (endingOf(state.endings, `r${at}`) === undefined) expect.fail(`r${at} is forgotten`)
+    expect(told(run(state, reserve(idOf(0), 1, 1)))).toEqual([`granted ${idOf(0)}`])
+    for (let at = 2 * most - 1; at > (2 - 3 / 4) * most; at -= 1) {
+      if (endingOf(state.endings, idOf(at)) === undefined) expect.fail(`${at} is forgotten`)
     }
   })
 })

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Limit } from '../../domain/limit.ts'
-import { bucket, limiter, resource, TIERS, window } from './fixture.ts'
+import { bucket, boundless, resource, TIERS, window } from './fixture.ts'
 import { MINUTE, simulate, type Served, type Stream } from './streams.ts'
 import { runs } from '../support/runs.ts'
 
@@ -58,7 +58,7 @@ test.each(Object.entries(MODELS))(
     fc.assert(
       fc.property(flood, fc.constantFrom(0.1, 0.25, 0.6), (streams, g) => {
         const more = { guaranteedShare: g * 10_000, maxQueue: 100_000, maxWaitMs: 1e9 }
-        const state = limiter(resource('gpt', limits, more))
+        const state = boundless(resource('gpt', limits, more))
         const served = [...simulate(state, streams, 40 * MINUTE).values()].flat()
         expect(worst(served, g, pauseMs)).toBeLessThanOrEqual(1)
       }),

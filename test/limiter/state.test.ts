@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { RESERVATIONS_MAX } from '../../limiter/book.ts'
 import { CLIENTS_MAX } from '../../limiter/client.ts'
 import { BACKFILL_DEPTH_MAX } from '../../limiter/drain.ts'
+import { CONTINUED_BYTES_MAX } from '../../limiter/book.ts'
 import { encode, restore, SNAPSHOT_VERSION } from '../../limiter/state.ts'
 import { step } from '../../limiter/step.ts'
 import {
+  boundless,
   bucket,
   grantedIds,
   limiter,
@@ -43,25 +44,25 @@ test('I1 a snapshot of another version is not taken over', () => {
   expect(() => restore(other)).toThrow('snapshot version 2, expected 1')
 })
 
-test('one more than RESERVATIONS_MAX is refused as queue-full', () => {
-  const state = limiter(BUSY)
-  const full = limiter(BUSY)
-  run(full, reserve('r0', 0, 1))
-  const [, one] = [state, full.reservations.get('r0')]
-  if (one !== undefined) for (let at = 1; at < RESERVATIONS_MAX; at += 1) full.reservations.set(`x${at}`, one)
-  expect(run(full, reserve('more', 0, 1))).toMatchObject([
-    { kind: 'rejected', rejection: { reason: 'queue-full', resourceId: 'gpt', size: RESERVATIONS_MAX } },
-  ])
-})
-
 test('K2 of idle clients, no more than CLIENTS_MAX are remembered, and none of whom nothing is left to count', () => {
-  const state = limiter(resource('gpt', [window(1_000_000, 1_000)]))
+  const state = boundless(resource('gpt', [window(1_000_000, 1_000)]))
   for (let at = 0; at < CLIENTS_MAX + 50; at += 1) {
     run(state, reserve(`r${at}`, 0, 10, { clientId: `c${at}` }), settle(`r${at}`, 0))
   }
   expect(state.clients.size).toBe(CLIENTS_MAX)
   run(state, tick(86_400_000))
   expect(state.clients.size).toBe(0)
+})
+
+test('K2 BY2 idle clients take an eighth of what a continued run can be given at most, the oldest are forgotten first', () => {
+  const state = limiter(resource('gpt', [window(1_000_000, 1_000)]))
+  const idOf = (nth: number): string => `c${nth}`.padEnd(128, '.')
+  for (let at = 0; at < 2_000; at += 1) {
+    run(state, reserve(`r${at}`, 0, 10, { clientId: idOf(at) }), settle(`r${at}`, 0))
+  }
+  expect(JSON.stringify(encode(state).clients).length).toBeLessThanOrEqual(CONTINUED_BYTES_MAX / 8)
+  expect(state.clients.size).toBeGreaterThan(1_000)
+  expect([state.clients.has(idOf(0)), state.clients.has(idOf(1_999))]).toEqual([false, true])
 })
 
 test('D3 behind a blocked head, at most BACKFILL_DEPTH_MAX of its shape are looked at', () => {

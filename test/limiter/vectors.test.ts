@@ -1,6 +1,8 @@
 // Cases that others publish, or let through, by their numbers in docs/vectors.md.
 
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import type { LimiterEvent } from '../../limiter/event.ts'
+import type { LimiterState } from '../../limiter/state.ts'
 import { availability } from '../../limiter/view.ts'
 import {
   grantedIds,
@@ -31,6 +33,40 @@ test('vector 11 (anti, approximate counters): an adversary who gets 199 of 100 f
     ...grants.map((last) => grants.filter((atMs) => atMs > last - 60_000 && atMs <= last).length),
   )
   expect(most).toBe(100)
+})
+
+describe('vector 13 (Netflix concurrency-limits, AIMD)', () => {
+  const adaptive = (units: number) =>
+    limiter(
+      resource('web', [
+        { type: 'adaptive', units, windowMs: 60_000, floor: 1_000, decrease: 9_000, increase: 100 },
+      ]),
+    )
+  const sizeOf = (state: LimiterState, atMs: number) => availability(state, T0 + atMs, 'web')[0]?.available
+  const drop = (atMs: number): LimiterEvent => ({
+    kind: 'throttle',
+    atMs: T0 + atMs,
+    resourceId: 'web',
+    untilMs: T0 + atMs,
+  })
+
+  test('a drop at 30 makes it 27, and one more 24', () => {
+    const state = adaptive(30)
+    expect(sizeOf(state, 0)).toBe(30)
+    run(state, drop(0))
+    expect(sizeOf(state, 0)).toBe(27)
+    run(state, drop(1))
+    expect(sizeOf(state, 1)).toBe(24)
+  })
+
+  test('at its maximum of 21, success leaves it there; after a drop it comes back to it, and no further', () => {
+    const state = adaptive(21)
+    for (const atMs of [0, 60_000, 600_000]) expect(sizeOf(state, atMs)).toBe(21)
+    run(state, drop(600_000))
+    expect(sizeOf(state, 600_000)).toBe(18)
+    expect(sizeOf(state, 600_000 + 9 * 60_000)).toBe(20)
+    for (const windows of [10, 11, 100]) expect(sizeOf(state, 600_000 + windows * 60_000)).toBe(21)
+  })
 })
 
 test('vector 14 (anti, partitioned limiters): of 10 slots, batch takes 10 when alone, and then live gets none more', () => {

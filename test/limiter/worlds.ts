@@ -1,8 +1,9 @@
 // Random worlds: resources of every kind of limit, with pools and without, whose configuration changes on the way.
 
 import * as fc from 'fast-check'
-import type { Limit } from '../../domain/limit.ts'
-import type { Resource } from '../../domain/resource.ts'
+import { countsUnits, type Limit } from '../../domain/limit.ts'
+import { carve } from '../../domain/pool.ts'
+import type { Demand, Resource } from '../../domain/resource.ts'
 import type { LimiterEvent } from '../../limiter/event.ts'
 import { bucket, happenings, resource, slots, timed, window } from './fixture.ts'
 
@@ -95,4 +96,31 @@ export function worlds(maxLength = 80, changesEvery = 20): fc.Arbitrary<World> {
         events.map((event, at) => (event.kind === 'configure' ? { ...event, version: at + 2 } : event)),
       ),
   })
+}
+
+/** What the demands of `happenings` are at most, so that they are parts of it. */
+const DEMANDED_MAX: Readonly<Record<string, number>> = { a: 60, b: 40, c: 8 }
+
+/** Worlds in which every demand is a part of what its resources admit at once: many wait, and none is impossible. */
+export function crowds(maxLength = 80, changesEvery = 20): fc.Arbitrary<World> {
+  return worlds(maxLength, changesEvery).map(({ resources, events }) => {
+    const sizes = new Map(resources.map((one) => [one.id, sizeOf(one)]))
+    const sized = ([id, units]: Demand[number]): Demand[number] => [
+      id,
+      Math.max(1, Math.floor(((sizes.get(id) ?? 1) * units) / (DEMANDED_MAX[id] ?? 1))),
+    ]
+    return {
+      resources,
+      events: events.map((event) =>
+        event.kind === 'reserve' ? { ...event, demand: event.demand.map(sized) } : event,
+      ),
+    }
+  })
+}
+
+/** The most that one demand may take of the shared pool. */
+function sizeOf(resource: Resource): number {
+  const [shared] = carve(resource)
+  const counting = shared?.sizes.filter((_, index) => countsUnits(resource.limits[index] ?? slots(1)))
+  return Math.min(60, ...(counting ?? []))
 }

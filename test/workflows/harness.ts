@@ -7,6 +7,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import type { WorkflowBundleOption } from '@temporalio/worker'
 import { pino } from 'pino'
 import { Announcements } from '../../activities/announcements.ts'
+import { deliverEffects } from '../../activities/delivery.ts'
 import { openDatabase, type Sql } from '../../activities/ledger/database.ts'
 import { migrate } from '../../activities/ledger/migrate.ts'
 import { RETENTION_DEFAULT } from '../../activities/ledger/retention.ts'
@@ -53,6 +54,8 @@ export type Harness = {
   behave(behaviour: Behaviour): void
   /** Skips the server's time and the activities' clock alike. */
   skip(ms: number): Promise<void>
+  /** Puts the activities' clock forward, and nobody else's. */
+  advance(ms: number): void
   now(): number
   stop(): Promise<void>
 }
@@ -69,8 +72,18 @@ export async function startHarness(
   await announcements.start()
   let skippedMs = 0
   const now = (): number => Date.now() + skippedMs
-  const operations = new Operations(env.client.workflow, { group: LIMITER_GROUP, historyEventsMax: 1_000 })
   const log = pino({ level: 'silent' })
+  const operations = new Operations(env.client.workflow, {
+    group: LIMITER_GROUP,
+    historyEventsMax: 1_000,
+    deliver: (effects, awaitedHere) =>
+      deliverEffects(
+        { context, workflows: env.client.workflow, warn: () => undefined },
+        effects,
+        awaitedHere,
+      ),
+    log,
+  })
   const view = new LimiterView(sql, LIMITER_GROUP, log)
   const context: ActivityContext = { sql, announcements, operations, now }
   const workers = await startWorkers({
@@ -94,6 +107,9 @@ export async function startHarness(
     async skip(ms) {
       await env.sleep(ms)
       skippedMs = (await env.currentTimeMs()) - Date.now()
+    },
+    advance(ms) {
+      skippedMs += ms
     },
     now,
     async stop() {

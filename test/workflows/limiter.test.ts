@@ -1,10 +1,17 @@
-// One life of the limiter workflow (L1 to L4), on a server whose time can be skipped.
+// One life of the limiter workflow (L1 to L5), on a server whose time can be skipped.
 
 import type { WorkflowBundleOption } from '@temporalio/worker'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { bundleOfWorkflows } from '../support/workflows.ts'
 import { eventually } from '../support/await-state.ts'
 import { startTimeSkipping } from '../support/temporal.ts'
+import {
+  limiterWorkflowId,
+  OPERATIONS_SIGNAL,
+  OPERATIONS_UPDATE,
+  type OperationsAnswer,
+  type OperationsBatch,
+} from '../../workflows/messages.ts'
 import { HOUR_MS, ids, reserve, slots, withLimiter, type Stage } from './scene.ts'
 
 // A server for each test: its time stands still for ever where a terminated workflow leaves an activity behind.
@@ -81,6 +88,62 @@ describe('one life', () => {
       await operations.send(await reserve(stage, 'one too many'))
       await eventually(() => of('queued').length === 1)
       expect(ids(of('queued'))).toEqual(['one too many'])
+    })
+  })
+
+  test('what the sender of a batch does not deliver, the limiter delivers (L5, O5)', async () => {
+    await withLimiter(
+      stage,
+      { limits: [slots(1)], areAnswersDelivered: false },
+      async ({ operations, of }) => {
+        // The first batch starts the limiter: there is nobody yet to give an answer.
+        await operations.send(await reserve(stage, 'holder'))
+        await eventually(() => ids(of('granted')).includes('holder'))
+        await operations.send({ kind: 'settle', id: 'holder', actual: null })
+        await operations.send(await reserve(stage, 'next'))
+        expect(of('settled')).toEqual([])
+        expect(ids(of('granted'))).toEqual(['holder'])
+        await stage.env.sleep(4_000)
+        await eventually(() => ids(of('granted')).includes('next'))
+        expect(ids(of('settled'))).toEqual(['holder'])
+      },
+    )
+  })
+
+  test('who asks is answered with the decision, and with the same when it asks again (O6)', async () => {
+    await withLimiter(stage, { limits: [slots(1)] }, async ({ operations }) => {
+      await operations.send({ kind: 'cancel', id: 'nobody' })
+      const asked = await reserve(stage, 'one')
+      const decision = await operations.ask(asked)
+      expect(decision).toMatchObject({ kind: 'granted', id: 'one' })
+      expect(await operations.ask(asked)).toEqual(decision)
+    })
+  })
+
+  test('a batch that comes as an update and as a signal is applied once, and its effects reach somebody (O4)', async () => {
+    await withLimiter(stage, { limits: [slots(1)] }, async ({ operations, of, group }) => {
+      await operations.send(await reserve(stage, 'holder'))
+      await operations.send(await reserve(stage, 'boosted twice'))
+      await operations.send(await reserve(stage, 'boosted more'))
+      await eventually(() => of('queued').length === 2)
+      const handle = stage.env.client.workflow.getHandle(limiterWorkflowId(group))
+      const batch: OperationsBatch = {
+        v: 2,
+        id: 'the batch',
+        operations: [{ kind: 'boost', id: 'boosted twice', points: 6 }, await reserve(stage, 'new')],
+        delivered: [],
+      }
+      const answer = await handle.executeUpdate<OperationsAnswer, [OperationsBatch]>(OPERATIONS_UPDATE, {
+        args: [batch],
+      })
+      expect(answer.effects).toMatchObject([{ kind: 'queued', id: 'new' }])
+      expect(ids(of('queued'))).not.toContain('new')
+      await handle.signal(OPERATIONS_SIGNAL, batch)
+      await eventually(() => ids(of('queued')).includes('new'))
+      await operations.send({ kind: 'boost', id: 'boosted more', points: 10 })
+      await operations.send({ kind: 'settle', id: 'holder', actual: null })
+      await eventually(() => of('granted').length === 2)
+      expect(ids(of('granted'))).toEqual(['holder', 'boosted more'])
     })
   })
 })

@@ -77,7 +77,7 @@ test('the limiter that served them, and its next life', async () => {
   const { runId } = await handle.describe()
   await handle.signal('continueAsNew')
   await eventually(async () => (await handle.describe()).runId !== runId)
-  await keep('limiter-continued', limiterWorkflowId(LIMITER_GROUP), runId)
+  await keep('limiter-answered', limiterWorkflowId(LIMITER_GROUP), runId)
 })
 
 async function keep(name: string, workflowId: string, runId?: string): Promise<void> {

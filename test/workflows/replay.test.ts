@@ -12,6 +12,7 @@ const names = readdirSync(FOLDER).filter((name) => name.endsWith('.json'))
 describe('recorded histories', () => {
   test('there is one of every path', () => {
     expect(names).toEqual([
+      'limiter-answered.json',
       'limiter-continued.json',
       'request-cancelled.json',
       'request-completed.json',

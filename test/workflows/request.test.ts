@@ -80,6 +80,22 @@ describe('a request that goes through', () => {
     })
   })
 
+  test('keeps its lease while its call runs, however long that takes (A3)', async () => {
+    await furnish(harness)
+    const ends = Promise.withResolvers<void>()
+    harness.behave(async () => {
+      await ends.promise
+      return { body: { status: 'success', output: null } }
+    })
+    await start('r')
+    await eventually(() => harness.calls.length === 1)
+    const { expiresAtMs } = await record('r')
+    harness.advance(60_000)
+    await eventually(async () => ((await record('r')).expiresAtMs ?? 0) > (expiresAtMs ?? 0))
+    ends.resolve()
+    expect((await resultOf('r')).state).toBe('completed')
+  })
+
   test('waits for its time where it is deferred by eight hours, and holds nothing at the limiter meanwhile', async () => {
     await furnish(harness)
     await start('later', { deferUntilMs: harness.now() + 8 * HOUR_MS })

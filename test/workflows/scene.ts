@@ -2,7 +2,8 @@
 
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { Worker, type WorkflowBundleOption } from '@temporalio/worker'
-import type { Delivery, LimiterActivities } from '../../activities/limiter-activities.ts'
+import { pino } from 'pino'
+import type { LimiterActivities } from '../../activities/limiter-activities.ts'
 import { Operations } from '../../activities/operations.ts'
 import type { Limit } from '../../domain/limit.ts'
 import { RESOURCE_DEFAULTS, type Resource } from '../../domain/resource.ts'
@@ -31,8 +32,10 @@ export type SceneOptions = {
   readonly limits: readonly Limit[]
   readonly historyEventsMax?: number
   /** Called before each delivery; may throw, to have it retried. */
-  readonly beforeDelivery?: (delivery: Delivery) => void
+  readonly beforeDelivery?: (effects: readonly Effect[]) => void
   readonly known?: readonly LimiterEvent[]
+  /** Default: they do. */
+  readonly areAnswersDelivered?: boolean
 }
 
 let scenes = 0
@@ -47,11 +50,12 @@ export async function withLimiter(
   const loads: number[] = []
   const runs = new Set<string>()
   const gpt: Resource = { ...RESOURCE_DEFAULTS, id: 'gpt', unit: 'calls', limits: options.limits }
+  const deliver = async (effects: readonly Effect[]): Promise<void> => {
+    options.beforeDelivery?.(effects)
+    delivered.push(...effects)
+  }
   const activities: LimiterActivities = {
-    async deliver(delivery) {
-      options.beforeDelivery?.(delivery)
-      delivered.push(...delivery.effects)
-    },
+    deliver: ({ effects }) => deliver(effects),
     async loadLimiter() {
       loads.push(Date.now())
       const tiers = { basic: { points: 10, weight: 1 }, premium: { points: 30, weight: 3 } }
@@ -77,7 +81,12 @@ export async function withLimiter(
     const historyEventsMax = options.historyEventsMax ?? 1_000
     const scene: Scene = {
       group,
-      operations: new Operations(env.client.workflow, { group, historyEventsMax }),
+      operations: new Operations(env.client.workflow, {
+        group,
+        historyEventsMax,
+        deliver: options.areAnswersDelivered === false ? neverDeliver : deliver,
+        log: pino({ level: 'silent' }),
+      }),
       delivered,
       loads,
       of: (kind) => delivered.filter((effect): effect is never => effect.kind === kind),
@@ -89,6 +98,11 @@ export async function withLimiter(
       await env.client.workflow.getHandle(limiterWorkflowId(group)).terminate('the test has ended')
     }
   })
+}
+
+/** As a sender that dies with its answers. */
+function neverDeliver(): Promise<void> {
+  return new Promise(() => undefined)
 }
 
 export async function reserve(

@@ -1,9 +1,10 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Limit } from '../../../domain/limit.ts'
+import type { Limit, Slew } from '../../../domain/limit.ts'
 import type { RateMeter } from '../../../limiter/limits/meter.ts'
 import { openMeter } from '../../../limiter/limits/open.ts'
 import { KINDS, WINDOW_MS } from './kinds.ts'
+import { slew as simulatedSlew } from '../../../simulator/limits/slew.ts'
 import * as p from './providers.ts'
 import { runs } from '../../support/runs.ts'
 
@@ -73,6 +74,92 @@ describe.each(Object.keys(PROVIDERS))('%s', (kind) => {
       }),
       runs(1_000),
     )
+  })
+})
+
+describe('slew, as a provider may mean it', () => {
+  const limit: Slew = {
+    type: 'slew',
+    units: 100,
+    windowMs: WINDOW_MS,
+    growth: 5_000,
+    growthMs: 15 * WINDOW_MS,
+  }
+  const rule = { threshold: 100, windowMs: WINDOW_MS, growthMs: limit.growthMs, factor: 1.5 }
+
+  /** The provider simulator's: a window of the clock against the busiest of the period before, which begin anywhere. */
+  function simulated(phaseMs: number): p.Provider {
+    const provider = simulatedSlew({
+      type: 'slew',
+      dimension: 'tokens',
+      units: 100,
+      windowMs: WINDOW_MS,
+      growthPercent: 50,
+      periodMs: limit.growthMs,
+    })
+    let nth = 0
+    return ({ atMs, units }) => {
+      const atUs = (atMs + phaseMs) * 1_000
+      if (provider.remaining(atUs) < units) return false
+      provider.charge((nth += 1), units, atUs)
+      return true
+    }
+  }
+
+  const READINGS: Readonly<Record<string, (phaseMs: number) => p.Provider>> = {
+    'the busiest window about then': () => p.slewProvider(rule),
+    'the busiest window of the period before': simulated,
+    'the average since then': () => p.averageSlewProvider(rule),
+  }
+
+  /** Bursts and steady traffic, quiet times and much to do, for several periods. */
+  const seasons = fc.record({
+    phaseMs: fc.nat({ max: limit.growthMs - 1 }),
+    jitterMs: fc.constantFrom(0, 0, 300, 900),
+    asks: fc
+      .array(
+        fc.record({
+          calls: fc.integer({ min: 1, max: 60 }),
+          everyMs: fc.constantFrom(10, 200, 900, 2_000, 4_100),
+          units: fc.constantFrom(3, 20, 60, 100),
+          part: fc.constantFrom(0, 50, 100),
+        }),
+        { minLength: 2, maxLength: 12 },
+      )
+      .map((seasons) => seasons.flatMap(({ calls, ...one }) => Array.from({ length: calls }, () => one))),
+  })
+
+  function run(
+    provider: p.Provider,
+    { jitterMs, asks }: typeof seasons extends fc.Arbitrary<infer T> ? T : never,
+  ) {
+    const meter = openRate(limit, jitterMs)
+    const calls: p.Call[] = []
+    let [atMs, grown] = [0, false]
+    for (const { everyMs, units, part } of asks) {
+      atMs += everyMs
+      const granted = Math.min(units, meter.available(atMs))
+      if (granted < 1) continue
+      meter.charge(granted, atMs)
+      grown ||= meter.view(atMs).used > limit.units
+      calls.push({ atMs: atMs + Math.floor((jitterMs * part) / 100), units: granted })
+    }
+    const refused = calls.sort((a, b) => a.atMs - b.atMs).filter((call) => !provider(call)).length
+    return { refused, grown }
+  }
+
+  test.each(Object.entries(READINGS))('SL1 SL2 property 18: %s: nothing is refused', (_name, reading) => {
+    let grown = 0
+    fc.assert(
+      fc.property(seasons, (season) => {
+        const outcome = run(reading(season.phaseMs), season)
+        if (outcome.grown) grown += 1
+        expect(outcome.refused).toBe(0)
+      }),
+      runs(200),
+    )
+    // It is tried above the threshold, where the readings differ.
+    expect(grown).toBeGreaterThan(20)
   })
 })
 

@@ -82,6 +82,14 @@ export function slewProvider({ threshold, windowMs, growthMs, factor }: SlewRule
   })
 }
 
+/** What the average window of the last `growthMs` was is what it compares with. */
+export function averageSlewProvider({ threshold, windowMs, growthMs, factor }: SlewRule): Provider {
+  return withLog((all, atMs) => {
+    const average = (sum(all, atMs - growthMs + 1, atMs + 1 - windowMs) * windowMs) / (growthMs - windowMs)
+    return sum(all, atMs - windowMs + 1, atMs + 1) > Math.max(threshold, average * factor + 1e-9)
+  })
+}
+
 export function capProvider(limit: number, untilMs: number): Provider {
   return withLog((all, atMs) => atMs < untilMs && sum(all, 0, untilMs) > limit)
 }
