@@ -2,9 +2,7 @@
 
 import type { Request } from 'express'
 import type { Cursor } from '../activities/ledger/list-requests.ts'
-import { invalid } from './problem.ts'
-
-const NO_CURSOR = { pointer: '?cursor', detail: 'expected the cursor of the page before' }
+import { invalid, type Problem } from './problem.ts'
 
 export function cursorTo({ createdAtMs, id }: Cursor): string {
   return Buffer.from(`${createdAtMs} ${id}`).toString('base64url')
@@ -15,7 +13,7 @@ export function cursorFrom(text: string | undefined): Cursor | null {
   if (text === undefined) return null
   const [, createdAt, id] = /^(\d{1,16}) (\S{1,128})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
   if (createdAt === undefined || id === undefined) {
-    throw invalid([NO_CURSOR])
+    throw notOurCursor()
   }
   return { createdAtMs: Number(createdAt), id }
 }
@@ -29,7 +27,7 @@ export function keyCursorTo(key: string): string {
 export function keyCursorFrom(text: string | undefined): string | null {
   if (text === undefined) return null
   const decoded = Buffer.from(text, 'base64url').toString()
-  if (!decoded.startsWith('key ') || keyCursorTo(decoded.slice(4)) !== text) throw invalid([NO_CURSOR])
+  if (!decoded.startsWith('key ') || keyCursorTo(decoded.slice(4)) !== text) throw notOurCursor()
   return decoded.slice(4)
 }
 
@@ -55,4 +53,8 @@ export function nextLink(request: Request, cursor: string | null): Record<string
   const next = new URL(request.originalUrl, 'http://localhost')
   next.searchParams.set('cursor', cursor)
   return { link: `<${next.pathname}${next.search}>; rel="next"` }
+}
+
+export function notOurCursor(): Problem {
+  return invalid([{ pointer: '?cursor', detail: 'expected the cursor of the page before' }])
 }

@@ -3,6 +3,7 @@
 import type { Route } from '../route.ts'
 import { aboutRoutes } from './about.ts'
 import { adminRoutes } from './admin.ts'
+import { auditRoutes } from './audit.ts'
 import { budgetRoutes } from './budgets.ts'
 import { configRoutes } from './config.ts'
 import { costRoutes } from './cost.ts'
@@ -10,6 +11,7 @@ import { estimateRoutes } from './estimate.ts'
 import { eventRoutes } from './events.ts'
 import { executeRoutes } from './execute.ts'
 import { figureRoutes } from './figures.ts'
+import { metricRoutes } from './metrics.ts'
 import { outboxRoutes } from './outbox.ts'
 import { priceRoutes } from './prices.ts'
 import { queueRoutes } from './queue.ts'
@@ -29,10 +31,12 @@ export const ROUTES: readonly Route[] = [
   ...reserveRoutes,
   ...settleRoutes,
   ...aboutRoutes,
+  ...metricRoutes,
   ...figureRoutes,
   ...queueRoutes,
   ...estimateRoutes,
   ...costRoutes,
   ...usageRoutes,
   ...adminRoutes,
+  ...auditRoutes,
 ]

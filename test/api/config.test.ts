@@ -218,3 +218,25 @@ describe('an object', () => {
 function sorted(budgets: readonly { readonly period: string }[]) {
   return budgets.toSorted((a, b) => (a.period < b.period ? -1 : 1))
 }
+
+describe('audit', () => {
+  test('tells who changed what, the newest first, a page at a time', async () => {
+    const { key, keyId } = (await api.post('/admin/keys', { scopes: ['admin'], label: 'operator' })).body
+    const tier = { points: 1, weight: 1 }
+    await api.put('/admin/tiers/audited', tier)
+    await api.put('/admin/tiers/audited', { ...tier, points: 2 }, { key })
+    await api.delete('/admin/tiers/audited')
+    const first = await api.get('/admin/audit?limit=2')
+    const next = /^<(.+)>; rel="next"$/.exec(first.headers.get('link') ?? '')?.[1] ?? ''
+    const [made] = (await api.get(next)).body.items
+    expect([...first.body.items, made]).toMatchObject([
+      { kind: 'tier', id: 'audited', actor: 'admin', before: { points: 2 }, after: null },
+      { kind: 'tier', id: 'audited', actor: keyId, before: { points: 1 }, after: { points: 2 } },
+      { kind: 'tier', id: 'audited', actor: 'admin', before: null, after: { points: 1 } },
+    ])
+    expect(first.body.items[0].version).toBe(made.version + 2)
+    expect(Date.parse(made.at)).toBeGreaterThan(Date.now() - 60_000)
+    expect(first.body.cursor).not.toBeNull()
+    expect(await api.get('/admin/audit?cursor=a2V5IHg')).toMatchObject({ status: 400 })
+  })
+})

@@ -59,6 +59,37 @@ describe('availability', () => {
   })
 })
 
+test('metrics tell resources, limits and queues in the text format of Prometheus', async () => {
+  await api.put('/admin/resources/measured', { unit: 'calls', limits: [BUCKET] })
+  await api.put('/admin/prices/measured', { perUnitUsd: '0' })
+  await reserve('measured', { measured: 40 })
+  const { status, headers, body } = await api.get('/metrics')
+  expect(status).toBe(200)
+  expect(headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/)
+  const lines: string[] = body.trimEnd().split('\n')
+  const text = /^(# (HELP \w+ .+|TYPE \w+ gauge)|\w+(\{(\w+="[^"\\]*",?)+\})? -?\d+(\.\d+)?)$/
+  expect(lines.filter((line) => !text.test(line))).toEqual([])
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      '# TYPE rm_resource_available gauge',
+      'rm_resource_available{resource="measured"} 60',
+      'rm_resource_in_flight{resource="measured"} 1',
+      'rm_limit_size{resource="measured",limit="0",type="token-bucket"} 100',
+      'rm_limit_used{resource="measured",limit="0",type="token-bucket"} 40',
+      'rm_limit_remaining{resource="measured",limit="0",type="token-bucket"} 60',
+      'rm_queue_depth{queue_class="immediate"} 0',
+      'rm_scheduler_paused 0',
+    ]),
+  )
+  const detailed = await api.get('/internal/metrics/detailed')
+  expect(
+    detailed.body.metrics.find(({ name }: { name: string }) => name === 'rm_limit_used').samples,
+  ).toContainEqual({
+    labels: { resource: 'measured', limit: 0, type: 'token-bucket' },
+    value: 40,
+  })
+})
+
 test('a part that is kept for a client is shown by itself, and is left to it', async () => {
   const pools = { reserved: 0.1, dedicated: { other: 0.2 } }
   await api.put('/api/clients/other', { tier: 'standard' })
