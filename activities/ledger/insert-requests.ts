@@ -89,9 +89,9 @@ export async function insertRequests(
       -- Whoever writes several ids takes them in one order: nobody waits in a circle.
       order by id
       on conflict (id) do update
-      -- What the limiter said of its earlier life goes with it.
-      set (${columns(COLUMNS)}, position, eta, waiting_for, waited_for, decided_version, error) =
-          (${columns(COLUMNS, 'excluded')}, null, null, null, null, null, null)
+      -- What the limiter said of its earlier life goes with it, and what that came to.
+      set (${columns(COLUMNS)}, position, eta, waiting_for, waited_for, decided_version, error, actual_cost) =
+          (${columns(COLUMNS, 'excluded')}, null, null, null, null, null, null, null)
       where request.state = 'refused' and request.generation < excluded.generation
       returning id, admission, state, created_at, client_id, scope_path, template, worker
     ), usage as (${insertAdmissions(tx)}

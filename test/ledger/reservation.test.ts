@@ -230,6 +230,8 @@ describe('decisions of the limiter', () => {
     expect(await money()).toEqual(before)
     expect(await admit(ledger.sql, ask, f.NOON)).toMatchObject({ kind: 'admitted', plan: { generation: 2 } })
     expect((await money()).held).toBe(before.held + f.usd('0.01'))
+    expect(await checkLedger(ledger.sql)).toEqual([])
+    expect(await readRequest(ledger.sql, ask.id, f.NOON)).toMatchObject({ heldNanoUsd: f.usd('0.01') })
     await recordEffects(ledger.sql, [f.granted(ask.id, f.NOON, 2)])
     expect(await release(ledger.sql, released(ask.id), f.NOON)).toMatchObject({
       kind: 'settled',
