@@ -121,19 +121,19 @@ export function charge(pool: Pool | undefined, units: number, atMs: number): voi
   for (const meter of pool?.meters ?? []) if (meter.kind === 'rate') meter.charge(needOf(meter, units), atMs)
 }
 
-/** Charges a pool with more than it has left, and the other pools with what it is short of: they never admit more together. */
+/**
+ * Charges a pool with more than it has left, and each of the others with what it is short of, whatever they have left:
+ * they never admit more together, also when what filled them then has rolled off.
+ */
 export function chargeBeyond({ pools }: Account, pool: Pool, units: number, atMs: number): void {
   for (const [index, meter] of pool.meters.entries()) {
     if (meter.kind !== 'rate') continue
     const need = needOf(meter, units)
-    let short = need - Math.min(need, Math.max(0, meter.available(atMs)))
+    const short = need - Math.min(need, Math.max(0, meter.available(atMs)))
     meter.charge(need, atMs)
     for (const { meters } of pools) {
       const other = meters[index]
-      if (other === meter || other?.kind !== 'rate') continue
-      const lent = Math.min(short, Math.max(0, other.available(atMs)))
-      if (lent > 0) other.charge(lent, atMs)
-      short -= lent
+      if (other !== meter && other?.kind === 'rate' && short > 0) other.charge(short, atMs)
     }
   }
 }

@@ -3,7 +3,7 @@
 // AD1  It charges what a grant at that time would have charged, whether or not it would have fitted.
 // AD2  It has no effect that anybody is told; an id that is known stays as it is.
 // AD3  Which pool it was granted from is not told. It is charged to the first that its client may have used and that has
-//      room for it, as it was then; where none has, to its client's, and what that is short of to the others. So the
+//      room for it, as it was then; where none has, to its client's, and what that is short of to each of the others. So the
 //      pools of a resource never admit more together than its limits.
 
 import { loansFor, poolsFor, SHARED, type Asker } from '../../domain/pool.ts'
