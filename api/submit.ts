@@ -2,6 +2,8 @@
 //
 // S1  An id that is known is never started again, unless it was refused: then it is judged anew.
 // S2  Nothing is answered before the ledger has it: what is told is there.
+// S3  Who says how long it would wait hears at once where even the earliest start is too late: the limiter's word is
+//     waited for.
 
 import { readClient } from '../activities/ledger/read-config.ts'
 import { readBrief, type RequestBrief } from '../activities/ledger/read-request.ts'
@@ -32,8 +34,24 @@ export async function submit(context: ApiContext, ask: ExecutionAsk): Promise<Su
     after: before?.generation ?? 0,
   })
   if (!isSame(record, ask)) throw mismatch(ask.id)
-  if (record.refusal !== null) throw problemOf(record.refusal, ask.id)
-  return { record, isReplay: false }
+  const judged = mustHearWhetherInTime(ask, record) ? await limitersWord(context, record) : record
+  if (judged.refusal !== null) throw problemOf(judged.refusal, ask.id)
+  return { record: judged, isReplay: false }
+}
+
+/** S3. */
+function mustHearWhetherInTime({ maxWaitMs }: ExecutionAsk, { state, position }: RequestBrief): boolean {
+  return maxWaitMs !== null && state === 'waiting' && position === null
+}
+
+/** The request once the limiter has placed, granted or refused it, or as it is where that takes too long. */
+async function limitersWord(context: ApiContext, admitted: RequestBrief): Promise<RequestBrief> {
+  const { sql, announcements, decisionTimeoutMs = DECISION_TIMEOUT_MS } = context
+  const placed = async () => {
+    const record = await readBrief(sql, admitted.id, nowMs(context))
+    return record !== null && (record.state !== 'waiting' || record.position !== null) ? record : null
+  }
+  return (await announcements.waitFor(admitted.id, placed, decisionTimeoutMs)) ?? admitted
 }
 
 async function start(

@@ -2,7 +2,7 @@
 //
 // N1  Each is written in the transaction of what it tells, so that none is lost and none tells what did not happen.
 // N2  A name is made of whose it is and what it came to; waiting is told as `queued`, executing as `started`, and an
-//     execution that ran out of time as `failed`.
+//     execution that ran out of time, or that the limiter refused after its admission, as `failed`.
 
 import type { RequestKind, RequestState } from './request.ts'
 
@@ -26,5 +26,5 @@ export type EventName = NamedEvent | `${RequestKind}.${(typeof WORDS)[RequestSta
 
 /** As the change of a request's state is told. */
 export function nameOfState(kind: RequestKind, state: RequestState): EventName {
-  return `${kind}.${WORDS[state]}`
+  return kind === 'execution' && state === 'refused' ? 'execution.failed' : `${kind}.${WORDS[state]}`
 }

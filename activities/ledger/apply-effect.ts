@@ -1,7 +1,8 @@
 // What one decision of the limiter changes of a request's row. Pure; decisions are applied in their order.
 //
 // D1  A decision on an older generation, or one that repeats itself, changes nothing: states only move forward.
-// D2  The limiter ends reservations by itself; an execution is ended by its own workflow, which is told.
+// D2  The limiter ends reservations by itself; an execution is ended by its own workflow, which is told. What it rejects
+//     is refused, whatever it is, unless a worker has been called before: then there is a use to settle.
 // D3  A reservation whose lease ended gives its holds back, unless its holder said that the use is unknown.
 
 import { isFinal, type RequestKind, type RequestState } from '../../domain/request.ts'
@@ -64,7 +65,7 @@ export function applyEffect(row: Decided, effect: EffectOnOne): Applied | null {
     case 'rejected': {
       if (!isBeforeGrant(row)) return null
       const decided = { ...row, ...NOT_PLACED, decidedVersion: effect.configVersion }
-      if (row.kind === 'execution') return { row: decided, event: null }
+      if (hasBeenCalled(row)) return { row: decided, event: null }
       const refusal = refusalOfRejection(effect.rejection)
       return changed(ended({ ...decided, refusal, state: 'refused' }, effect), effect)
     }
@@ -92,6 +93,11 @@ export function applyEffect(row: Decided, effect: EffectOnOne): Applied | null {
     default:
       return effect satisfies never
   }
+}
+
+/** An execution that queued again after a grant. */
+function hasBeenCalled({ kind, generation, admission }: Decided): boolean {
+  return kind === 'execution' && generation > admission
 }
 
 function isBeforeGrant({ state }: Decided): boolean {

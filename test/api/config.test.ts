@@ -220,7 +220,7 @@ function sorted(budgets: readonly { readonly period: string }[]) {
 }
 
 describe('audit', () => {
-  test('tells who changed what, the newest first, a page at a time', async () => {
+  test('L1 tells who changed what, the newest first, a page at a time', async () => {
     const { key, keyId } = (await api.post('/admin/keys', { scopes: ['admin'], label: 'operator' })).body
     const tier = { points: 1, weight: 1 }
     await api.put('/admin/tiers/audited', tier)

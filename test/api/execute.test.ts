@@ -109,6 +109,44 @@ describe('an execution', () => {
     expect(await api.delete('/api/queue/holder')).toMatchObject({ status: 409, body: { code: 'conflict' } })
   })
 
+  test('that cannot start within its longest wait is refused at once, holds nothing, and may try again', async () => {
+    const taken = {
+      reservationId: `taken-${nth}`,
+      clientId: 'acme',
+      resources: { [resource]: 100 },
+      maxWaitMs: 0,
+    }
+    await api.post('/internal/reserve', taken)
+    await api.post('/internal/release', { reservationId: taken.reservationId })
+    for (const [id, maxWaitMs] of [['now', 0] as const, ['soon', 1_000] as const]) {
+      const { status, headers, body } = await api.post('/api/execute', ask(id, { maxWaitMs }))
+      expect({ status, body }).toMatchObject({
+        status: 429,
+        body: { code: 'insufficient-resources', resource, limit: 0, needed: 40, requestId: id },
+      })
+      expect(Number(headers.get('retry-after'))).toBe(Math.ceil(body.retryAfterMs / 1_000))
+      expect((await api.get(`/api/execution/${id}`)).body).toMatchObject({
+        state: 'refused',
+        error: { code: 'insufficient-resources' },
+        attempts: 0,
+        cost: { heldUsd: '0', actualUsd: '0' },
+      })
+    }
+    await stand.advance(60_000)
+    const again = await api.post('/api/execute', ask('now', { maxWaitMs: 0 }), {
+      headers: { prefer: 'wait=5' },
+    })
+    expect(again).toMatchObject({ status: 200, body: { state: 'completed' } })
+  })
+
+  test('that can start within its longest wait waits', async () => {
+    stand.work = POSTS_LATER
+    await api.post('/api/execute', ask('before', { resources: { [resource]: 90 } }))
+    const { status, body } = await api.post('/api/execute', ask('patient', { maxWaitMs: 600_000 }))
+    expect({ status, body }).toMatchObject({ status: 202, body: { state: 'waiting', position: 1 } })
+    await api.delete('/api/queue/patient')
+  })
+
   test('is deferred until its time', async () => {
     const deferUntil = new Date(Date.now() + 8 * 3_600_000).toISOString()
     const { body } = await api.post('/api/execute', ask('later', { deferUntil }))

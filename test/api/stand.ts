@@ -21,6 +21,7 @@ import type { ExecutionAsk } from '../../domain/ask.ts'
 import type { Ending, Use } from '../../domain/report.ts'
 import type { Effect } from '../../limiter/effect.ts'
 import type { LimiterEvent } from '../../limiter/event.ts'
+import { refusalOfRejection } from '../../limiter/refusal.ts'
 import { createState } from '../../limiter/state.ts'
 import { step } from '../../limiter/step.ts'
 import type { LimiterOperation, WorkerResult } from '../../workflows/messages.ts'
@@ -214,6 +215,10 @@ class StandIn {
     await this.#announcements.announce(delivered.map(({ announce }) => announce))
     for (const { effect, requestId, kind } of delivered) {
       if (kind === 'execution' && effect.kind === 'granted') await this.#execute(requestId)
+      if (kind === 'execution' && effect.kind === 'rejected') {
+        const { code, detail } = refusalOfRejection(effect.rejection)
+        await this.#settle(requestId, { kind: 'failed', error: { code, detail } })
+      }
       if (kind === 'execution' && effect.kind === 'timed-out') {
         await this.#settle(requestId, {
           kind: 'expired',

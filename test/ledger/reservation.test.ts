@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { admit } from '../../activities/ledger/admit.ts'
+import { beginAttempt } from '../../activities/ledger/begin-attempt.ts'
 import { checkLedger } from '../../activities/ledger/check.ts'
 import { consume } from '../../activities/ledger/consume.ts'
 import { costLines } from '../../activities/ledger/read-cost.ts'
@@ -10,6 +11,7 @@ import { readAppliedVersion } from '../../activities/ledger/applied-version.ts'
 import { readRequest } from '../../activities/ledger/read-request.ts'
 import { recordEffects } from '../../activities/ledger/record-effects.ts'
 import { release, type Release } from '../../activities/ledger/release.ts'
+import { requeue } from '../../activities/ledger/requeue.ts'
 import { settleUnknown, UNKNOWN_KEPT_MS } from '../../activities/ledger/settle-unknown.ts'
 import type { ReservationAsk } from '../../domain/ask.ts'
 import type { Effect } from '../../limiter/effect.ts'
@@ -200,6 +202,37 @@ describe('decisions of the limiter', () => {
       position: null,
       grantedAtMs: f.NOON + 5,
       timeline: { length: 3 },
+    })
+  })
+
+  test('D2: a rejected execution is refused and holds nothing; one that queued again is left to its workflow', async () => {
+    const before = await money()
+    const [fresh, again] = [f.execution({ clientId: 'holder' }), f.execution({ clientId: 'holder' })]
+    await admit(ledger.sql, fresh, f.NOON)
+    const admission = await admit(ledger.sql, again, f.NOON)
+    if (admission.kind !== 'admitted') throw new Error('it was not admitted')
+    const both = await money()
+    await recordEffects(ledger.sql, [f.granted(again.id, f.NOON)])
+    await beginAttempt(ledger.sql, again.id, f.NOON)
+    await requeue(ledger.sql, { plan: admission.plan, notBeforeMs: null }, f.NOON)
+    const rejection = { reason: 'queue-full', resourceId: f.TOKENS, size: 1, retryAfterMs: 700 } as const
+    const rejected = (id: string): Effect => ({
+      kind: 'rejected',
+      id,
+      atMs: f.NOON,
+      rejection,
+      configVersion: 9,
+    })
+    await recordEffects(ledger.sql, [rejected(`${fresh.id}#1`), rejected(`${again.id}#2`)])
+    expect(await readRequest(ledger.sql, fresh.id, f.NOON)).toMatchObject({
+      state: 'refused',
+      refusal: { code: 'queue-full' },
+    })
+    expect(await readRequest(ledger.sql, again.id, f.NOON)).toMatchObject({ state: 'waiting', refusal: null })
+    expect((await money()).held).toBe((before.held + both.held) / 2)
+    expect(await admit(ledger.sql, fresh, f.NOON)).toMatchObject({
+      kind: 'admitted',
+      plan: { generation: 2 },
     })
   })
 
