@@ -105,7 +105,7 @@ function order(): readonly Row[] {
     atLeast('fairness: weighted Jain in the guaranteed share', share.jain, 0.999),
     {
       ...atLeast('fairness: Jain of the mix, clients of a tier', mix['jain-in-tier'], 0.99),
-      why: 'the worst tier in the worst ten minutes of four hours; points for fairness are whole, and one is worth five minutes of waiting',
+      why: 'the worst tier in the worst ten minutes of four hours',
     },
     {
       ...atLeast('fairness: weighted Jain of the mix, over tiers', mix.jain, 0.99),
@@ -127,7 +127,7 @@ function order(): readonly Row[] {
   ]
 }
 
-const PREDICTED = ['saturated', 'trace-conv', 'trace-code'] as const
+const PREDICTED = ['fair-mix', 'saturated', 'trace-conv', 'trace-code'] as const
 
 function prediction(): readonly Row[] {
   return PREDICTED.flatMap((name) => {

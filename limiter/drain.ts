@@ -281,7 +281,8 @@ function closeIfExhausted(pass: Pass, head: Waiting): boolean {
   const { state, open, seen } = pass
   const { shape } = head.lane
   const { nowMs } = state
-  const trial = trialOf(pass, head)
+  // Whatever the lease: others may hold theirs for less long than this one, and so end before a claim begins.
+  const trial = { ...trialOf(pass, head), untilMs: nowMs + 1 }
   const opening = wantsOf(head).map((want) => opensAt(want, trial))
   const isExhausted = opening.some((timeMs) => timeMs !== nowMs)
   if (isExhausted && shape.ageing.size + shape.capped.size > 1 && !opening.includes(null)) {

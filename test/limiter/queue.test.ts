@@ -104,6 +104,18 @@ describe('order over resources', () => {
     expect(told(run(state, tick(60_000)))).toContain('granted big')
   })
 
+  test('D3 who holds its slot for less long may pass where one before it may not', () => {
+    const state = limiter(resource('gpt', [slots(3, 'unit')], { guaranteedShare: 0 }))
+    run(
+      state,
+      reserve('r0', 0, 1, { leaseMs: 10_000 }),
+      reserve('all', 0, 3, { urgency: 'urgent' }),
+      reserve('long', 0, 1, { urgency: 'high', leaseMs: 20_000 }),
+    )
+    const short = reserve('short', 0, 1, { urgency: 'low', leaseMs: 5_000 })
+    expect(told(run(state, short))).toEqual(['granted short'])
+  })
+
   test('K1 a client at its cap holds up nobody, and goes on when it may', () => {
     const state = limiter(resource('gpt', [slots(5)]))
     const capped = { clientId: 'capped', maxConcurrent: 1, urgency: 'urgent' as const }
