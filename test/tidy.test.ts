@@ -87,6 +87,15 @@ describe('rules are proven', () => {
   })
 })
 
+test('every numbered rule of the limiter is named by a test', () => {
+  const tests = files('test/limiter/**/*.ts').map(read).join('\n')
+  const rules = files('limiter/**/*.ts').flatMap((file) =>
+    [...read(file).matchAll(/^\/\/ ([A-Z]{1,2}\d+) {2}/gm)].map(([, id = '']) => ({ file, id })),
+  )
+  expect(rules.length).toBeGreaterThan(100)
+  expect(rules.filter(({ id }) => !new RegExp(`['\`][^'\`\n]*\\b${id}\\b`).test(tests))).toEqual([])
+})
+
 test('the core asks no clock', () => {
   expect(files('{domain,limiter}/**/*.ts').filter((file) => /new Date\(\s*\)/.test(read(file)))).toEqual([])
 })

@@ -2,7 +2,19 @@ import { describe, expect, test } from 'vitest'
 import type { LimiterEvent } from '../../limiter/event.ts'
 import { encode, restore, type LimiterState } from '../../limiter/state.ts'
 import { step } from '../../limiter/step.ts'
-import { boundless, bucket, limiter, reserve, resource, run, slots, T0 } from './fixture.ts'
+import {
+  boundless,
+  bucket,
+  grantedIds,
+  limiter,
+  reserve,
+  resource,
+  run,
+  slots,
+  T0,
+  tick,
+  tryReserve,
+} from './fixture.ts'
 import { HOUR, MINUTE, simulate, type Served, type Stream } from './streams.ts'
 
 /** 1,000 units a minute. */
@@ -95,6 +107,16 @@ describe('shares under overload, all of it guaranteed', () => {
       expect(Math.abs(upTo(a, atMs) - upTo(b, atMs))).toBeLessThanOrEqual(2 * (70 + 110))
     }
   })
+})
+
+test('GS2 who starves goes first, over tiers and inside them; else the least tag, and of equal ones the first id', () => {
+  const next = (tier: string, clientId: string, waitedMs: number) =>
+    reserve(`${tier} ${clientId}`, 0, 10, { tier, clientId, enqueuedAtMs: T0 - waitedMs })
+  const waiting = [next('basic', 'a', 0), next('premium', 'a', 0), next('premium', 'z', 599_999)]
+  const state = limiter(resource('gpt', [bucket(10, 10, 60_000)], { guaranteedShare: 10_000 }))
+  run(state, tryReserve('full', 0, 10, { clientId: 'other', tier: 'enterprise' }), ...waiting)
+  const granted = [1, 2, 3].map((minute) => grantedIds(run(state, tick(minute * 60_000))))
+  expect(granted).toEqual([['premium z'], ['basic a'], ['premium a']])
 })
 
 test('GS4 a tier of weight 0 has no guaranteed share', () => {

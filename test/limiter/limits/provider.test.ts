@@ -67,7 +67,7 @@ function refusals(kind: string, { phaseMs, delayMs, asks }: Life, jitterMs: numb
 }
 
 describe.each(Object.keys(PROVIDERS))('%s', (kind) => {
-  test('L1 property 18: a provider with a model of its own refuses nothing, whatever the delays up to J and its phase', () => {
+  test('L1 W4 property 18: a provider with a model of its own refuses nothing, whatever the delays up to J and its phase', () => {
     fc.assert(
       fc.property(lives, (life) => {
         expect(refusals(kind, life, life.delayMs)).toBe(0)
