@@ -43,6 +43,7 @@ const ANSWER_MS_MAX = 2_000
 /** A ledger that takes longer holds up nobody else. */
 const DELIVERY_MS_MAX = 250
 const CONFIRM_AFTER_MS = 250
+const CLOSE_MS_MAX = 3_000
 const SEND_ATTEMPTS_MAX = 20
 const RETRY_MS_MIN = 50
 const RETRY_MS_MAX = 250
@@ -74,10 +75,12 @@ export class Operations {
   readonly #deliver: OperationsOptions['deliver']
   readonly #log: OperationsOptions['log']
   #waiting: Waiting[] = []
-  #isSending = false
+  #sending: Promise<void> | null = null
+  #isClosed = false
   /** Batches whose effects are delivered, and the limiter has not been told. */
   #delivered: string[] = []
   #confirmLater: NodeJS.Timeout | null = null
+  #confirming: Promise<void> | null = null
 
   constructor(client: WorkflowClient, { group, historyEventsMax, deliver, log }: OperationsOptions) {
     this.#client = client
@@ -96,6 +99,14 @@ export class Operations {
     return await this.#submit(operation, operation.id)
   }
 
+  /** Waits for the batch that is under way, and tells what is delivered; a server that is gone is not waited for. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await Promise.race([this.#sending, delay(CLOSE_MS_MAX, undefined, { ref: false })])
+    if (this.#confirmLater !== null) await this.#confirm()
+    await this.#confirming
+  }
+
   async #submit(operation: LimiterOperation, awaits: string | null): Promise<Decision | null> {
     if (this.#waiting.length >= OPERATIONS_WAITING_MAX) {
       throw new Error(`${OPERATIONS_WAITING_MAX} operations wait for the limiter already`)
@@ -103,12 +114,11 @@ export class Operations {
     const decided = new Promise<Decision | null>((resolve, reject) => {
       this.#waiting.push({ operation, bytes: JSON.stringify(operation).length, awaits, resolve, reject })
     })
-    if (!this.#isSending) void this.#drain()
+    this.#sending ??= this.#drain()
     return await decided
   }
 
   async #drain(): Promise<void> {
-    this.#isSending = true
     while (this.#waiting.length > 0) {
       const taken = this.#takeBatch()
       const batch = this.#batchOf(taken.map(({ operation }) => operation))
@@ -123,7 +133,7 @@ export class Operations {
         for (const { reject } of taken) reject(error)
       }
     }
-    this.#isSending = false
+    this.#sending = null
   }
 
   #takeBatch(): readonly Waiting[] {
@@ -199,14 +209,19 @@ export class Operations {
     }
     for (const { awaits, resolve } of awaiting) resolve(decisions.get(awaits ?? '') ?? null)
     this.#delivered.push(batchId)
-    this.#confirmLater ??= setTimeout(() => void this.#confirm(), CONFIRM_AFTER_MS).unref()
+    if (this.#isClosed) return
+    this.#confirmLater ??= setTimeout(() => {
+      this.#confirming = this.#confirm()
+    }, CONFIRM_AFTER_MS).unref()
   }
 
   /** Where no batch has taken it along: alone, and only to a limiter that runs. */
   async #confirm(): Promise<void> {
     const batch = this.#batchOf([])
     try {
-      await this.#limiter().signal<[OperationsBatch]>(OPERATIONS_SIGNAL, batch)
+      await this.#client.withDeadline(Date.now() + ANSWER_MS_MAX, () =>
+        this.#limiter().signal<[OperationsBatch]>(OPERATIONS_SIGNAL, batch),
+      )
     } catch (error) {
       this.#log.warn({ error, batches: batch.delivered }, 'the limiter delivers again what is delivered')
     }

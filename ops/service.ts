@@ -123,6 +123,7 @@ export async function startService({ environment, roles, log }: ServiceOptions):
       await closeServer(server)
       await tokens?.close()
       await workers?.stop()
+      await operations.close()
       await Promise.all([connection.close(), signals.close()])
       await announcements.stop()
       await sql.end({ timeout: 2 })

@@ -38,6 +38,7 @@ test('O1, O2, O3: the first goes at once, the others together in their order, ea
   expect((await signalsOf('batches'))[0]).toEqual(['x0'])
   await Promise.all(sent)
   expect(await signalsOf('batches')).toEqual([['x0'], ids.slice(1, 101), ids.slice(101)])
+  await operations.close()
 })
 
 test('O2: whoever cannot be told hears so', async () => {

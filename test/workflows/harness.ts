@@ -114,6 +114,7 @@ export async function startHarness(
     now,
     async stop() {
       await workers.stop()
+      await operations.close()
       await worker.stop()
       await announcements.stop()
       await sql.end()

@@ -95,6 +95,7 @@ export async function withLimiter(
     try {
       await body(scene)
     } finally {
+      await scene.operations.close()
       await env.client.workflow.getHandle(limiterWorkflowId(group)).terminate('the test has ended')
     }
   })
