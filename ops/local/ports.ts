@@ -1,10 +1,16 @@
 // Ports of the embedded parts: the wanted one, or the next that is free.
 
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 
 import { Fault, codeOf } from '../fault.ts'
 
 const ATTEMPTS_MAX = 200
+/**
+ * Where any port will do: below those that systems take for outgoing connections (from 32,768 on under Linux), one of
+ * which may hold a port of theirs in the moment in which it is to be listened on again.
+ */
+const ANY = { from: 20_000, to: 32_000 }
 
 /** Hands out free ports; none twice, unless it was given back. */
 export class Ports {
@@ -13,7 +19,7 @@ export class Ports {
   /** The wanted port or the next free one above it; any free one for 0. */
   async next(host: string, wanted: number): Promise<number> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-      const candidate = wanted === 0 ? 0 : wanted + attempt
+      const candidate = wanted === 0 ? randomInt(ANY.from, ANY.to) : wanted + attempt
       if (candidate > 65_535) break
       if (this.#given.has(candidate)) continue
       const port = await tryPort(host, candidate)
